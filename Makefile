@@ -1,0 +1,35 @@
+# Everything here works on a fresh clone with Go alone, but for demo and e2e, which fetch the real parts they need.
+GOTESTFLAGS ?=
+BENCHFLAGS  ?= -benchtime=2s -count=6
+
+.PHONY: help build test e2e demo bench fuzz lint
+
+help: ## this list
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+build: ## the binaries, into bin/
+	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o bin/ ./cmd/...
+
+test: ## what needs Go alone
+	go vet ./...
+	go test -race $(GOTESTFLAGS) ./...
+
+e2e: ## real Envoy, real upstreams, real clients, the real image
+	cd deploy/e2e && go test -timeout 40m $(GOTESTFLAGS) ./...
+
+demo: ## an unmodified MCP server behind Envoy and mcp-authz; DEMO_ONCE=1 tries it and ends
+	@go run ./deploy/demo
+
+bench: ## the whole check beside an always-allow server, and the decision alone
+	go test -run '^$$' -bench . -benchmem $(BENCHFLAGS) ./authz/...
+
+FUZZTIME ?= 20s
+fuzz: ## every fuzz target for FUZZTIME
+	@set -e; for pkg in $$(go list ./...); do \
+	  for f in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+	    echo "$$pkg $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$pkg; \
+	  done; \
+	done
+
+lint: ## golangci-lint, with the import rules
+	go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run ./...
