@@ -1,0 +1,101 @@
+package extauthz
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"time"
+
+	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/health"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
+
+	"github.com/mcp-authz/mcp-authz/authz"
+)
+
+// Limits of the listener that are not settings.
+const (
+	MaxStreams   = 1024 // calls in flight on one connection
+	maxHeaderKiB = 64   // of HTTP/2 header fields of one call
+)
+
+// Config says what a Server serves.
+type Config struct {
+	Authorizer   *authz.Authorizer
+	MessageBytes int         // longest CheckRequest; stands above every body limit of a gateway
+	TLS          *tls.Config // nil: plaintext
+}
+
+// Server is a gRPC server with envoy.service.auth.v3.Authorization and grpc.health.v1.Health.
+type Server struct {
+	authv3.UnimplementedAuthorizationServer
+	authorizer *authz.Authorizer
+	grpc       *grpc.Server
+	health     *health.Server
+}
+
+// NewServer makes a server that is not serving yet.
+func NewServer(c Config) *Server {
+	options := []grpc.ServerOption{
+		grpc.MaxRecvMsgSize(c.MessageBytes),
+		grpc.MaxConcurrentStreams(MaxStreams),
+		grpc.MaxHeaderListSize(maxHeaderKiB << 10),
+		grpc.KeepaliveParams(keepalive.ServerParameters{
+			MaxConnectionAge:      5 * time.Minute, // spreads a gateway's pinned connections over replicas
+			MaxConnectionAgeGrace: 30 * time.Second,
+			Time:                  30 * time.Second,
+			Timeout:               10 * time.Second,
+		}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
+		grpc.ConnectionTimeout(10 * time.Second),
+	}
+	if c.TLS != nil {
+		options = append(options, grpc.Creds(credentials.NewTLS(c.TLS)))
+	}
+	s := &Server{authorizer: c.Authorizer, grpc: grpc.NewServer(options...), health: health.NewServer()}
+	authv3.RegisterAuthorizationServer(s.grpc, s)
+	healthv1.RegisterHealthServer(s.grpc, s.health)
+	s.SetServing(false)
+	return s
+}
+
+// Check implements envoy.service.auth.v3.Authorization. The error is always nil.
+func (s *Server) Check(ctx context.Context, in *authv3.CheckRequest) (out *authv3.CheckResponse, _ error) {
+	defer func() {
+		if recover() != nil {
+			out = response(authz.Decision{Reason: authz.Panicked})
+		}
+	}()
+	return response(s.authorizer.Authorize(ctx, request(in))), nil
+}
+
+// Serve accepts connections until Stop, or until the listener fails.
+func (s *Server) Serve(l net.Listener) error { return s.grpc.Serve(l) }
+
+// SetServing sets what the health service says.
+func (s *Server) SetServing(serving bool) {
+	status := healthv1.HealthCheckResponse_NOT_SERVING
+	if serving {
+		status = healthv1.HealthCheckResponse_SERVING
+	}
+	s.health.SetServingStatus("", status)
+	s.health.SetServingStatus(authv3.Authorization_ServiceDesc.ServiceName, status)
+}
+
+// Stop tells all gateways to go away, waits for the calls in flight until ctx ends, then closes what is left.
+func (s *Server) Stop(ctx context.Context) {
+	done := make(chan struct{})
+	go func() {
+		s.grpc.GracefulStop()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		s.grpc.Stop()
+		<-done
+	}
+}
