@@ -1,0 +1,191 @@
+package token
+
+import (
+	"context"
+	"errors"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/go-json-experiment/json"
+)
+
+// Limits on what is fetched from an authorization server.
+const (
+	MaxMetadataBytes = 1 << 20
+	FetchTimeout     = 5 * time.Second // for metadata and keys together
+	maxRedirects     = 3               // all within one origin
+)
+
+// fault is why a fetch failed, as far as a log may say it: no text of the other side, no URL.
+type fault struct{ text string }
+
+func (f fault) Error() string { return f.text }
+
+var (
+	faultUnreachable = fault{"no answer, or not in time"}
+	faultStatus      = fault{"an answer other than 200"}
+	faultSize        = fault{"a document over the size limit"}
+	faultForm        = fault{"a metadata document that is not a JSON object"}
+	faultIssuer      = fault{"a metadata document of another issuer"}
+	faultKeysURL     = fault{"a metadata document without a usable jwks_uri"}
+)
+
+func cause(err error) string {
+	var f fault
+	switch {
+	case errors.As(err, &f):
+		return f.text
+	case errors.Is(err, errKeySetForm), errors.Is(err, errKeySetSize), errors.Is(err, errNoUsable):
+		return err.Error()
+	}
+	return faultUnreachable.text
+}
+
+// newClient makes an HTTP client that follows redirects within one origin only, reads certificates strictly, and never dials
+// a link-local address (cloud metadata services live there).
+func newClient(c Config) *http.Client {
+	transport := c.Transport
+	if transport == nil {
+		dialer := &net.Dialer{Timeout: FetchTimeout, Control: refuseLinkLocal}
+		transport = &http.Transport{
+			Proxy:                  http.ProxyFromEnvironment,
+			DialContext:            dialer.DialContext,
+			TLSHandshakeTimeout:    FetchTimeout,
+			ResponseHeaderTimeout:  FetchTimeout,
+			MaxResponseHeaderBytes: 64 << 10,
+			IdleConnTimeout:        time.Minute,
+			MaxIdleConnsPerHost:    1,
+			ForceAttemptHTTP2:      true,
+		}
+	}
+	return &http.Client{
+		Transport: transport,
+		CheckRedirect: func(next *http.Request, via []*http.Request) error {
+			if from := via[0].URL; len(via) > maxRedirects || next.URL.Scheme != from.Scheme || next.URL.Host != from.Host {
+				return http.ErrUseLastResponse // a 3xx, and so not a 200
+			}
+			return nil
+		},
+	}
+}
+
+func refuseLinkLocal(_, address string, _ syscall.RawConn) error {
+	if ap, err := netip.ParseAddrPort(address); err != nil || ap.Addr().Unmap().IsLinkLocalUnicast() {
+		return faultUnreachable
+	}
+	return nil
+}
+
+// fetch gets the key set anew, by way of the metadata document unless a URL is declared.
+func (i *Issuer) fetch(ctx context.Context) (*keySet, error) {
+	ctx, cancel := context.WithTimeout(ctx, FetchTimeout)
+	defer cancel()
+	keysURL := i.JWKSURL
+	if keysURL == "" {
+		var err error
+		if keysURL, err = i.discover(ctx); err != nil {
+			return nil, err
+		}
+	}
+	document, _, err := i.get(ctx, keysURL, MaxKeysBytes)
+	if err != nil {
+		return nil, err
+	}
+	return newKeySet(document, i.Algorithms)
+}
+
+// discover asks for the metadata document in the order that MCP prescribes to clients, so that both sides reach the same
+// server: RFC 8414 with the path inserted, OpenID Connect inserted, OpenID Connect appended. It returns the jwks_uri of the
+// first document that is the issuer's own (RFC 8414 §3.3).
+func (i *Issuer) discover(ctx context.Context) (string, error) {
+	var first error
+	for _, u := range discoveryURLs(i.Issuer) {
+		keysURL, err := i.document(ctx, u)
+		if err == nil {
+			return keysURL, nil
+		}
+		if first == nil || !errors.Is(err, faultStatus) { // "not here" says less than anything else
+			first = err
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return "", first
+}
+
+func discoveryURLs(issuer string) []string {
+	origin, path := issuer, ""
+	if n := strings.Index(issuer, "://"); n >= 0 {
+		if slash := strings.IndexByte(issuer[n+3:], '/'); slash >= 0 {
+			origin, path = issuer[:n+3+slash], strings.TrimSuffix(issuer[n+3+slash:], "/")
+		}
+	}
+	const oauth, openid = "/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"
+	urls := []string{origin + oauth + path, origin + openid + path}
+	if path != "" {
+		urls = append(urls, origin+path+openid)
+	}
+	return urls
+}
+
+func (i *Issuer) document(ctx context.Context, u string) (keysURL string, err error) {
+	body, contentType, err := i.get(ctx, u, MaxMetadataBytes)
+	if err != nil {
+		return "", err
+	}
+	var d struct {
+		Issuer  string `json:"issuer"`
+		JWKSURI string `json:"jwks_uri"`
+	}
+	if mediaType, _, err := mime.ParseMediaType(contentType); err != nil || mediaType != "application/json" || json.Unmarshal(body, &d) != nil {
+		return "", faultForm
+	}
+	if d.Issuer != i.Issuer {
+		return "", faultIssuer
+	}
+	if !i.mayFetch(d.JWKSURI) {
+		return "", faultKeysURL
+	}
+	return d.JWKSURI, nil
+}
+
+// mayFetch reports whether keys may come from a URL: https, or plain http where the issuer itself is declared so.
+func (i *Issuer) mayFetch(u string) bool {
+	parsed, err := url.Parse(u)
+	if err != nil || parsed.Host == "" || parsed.User != nil {
+		return false
+	}
+	return parsed.Scheme == "https" || parsed.Scheme == "http" && strings.HasPrefix(i.Issuer, "http://")
+}
+
+func (i *Issuer) get(ctx context.Context, u string, limit int64) (body []byte, contentType string, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u, nil)
+	if err != nil {
+		return nil, "", faultUnreachable
+	}
+	req.Header.Set("Accept", "application/json, application/jwk-set+json")
+	resp, err := i.client.Do(req)
+	if err != nil {
+		return nil, "", faultUnreachable
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, "", faultStatus
+	}
+	body, err = io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	switch {
+	case err != nil:
+		return nil, "", faultUnreachable
+	case int64(len(body)) > limit:
+		return nil, "", faultSize
+	}
+	return body, resp.Header.Get("Content-Type"), nil
+}
