@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"reflect"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+
+	"github.com/mcp-authz/mcp-authz/authz"
+	"github.com/mcp-authz/mcp-authz/authz/spec"
+)
+
+// configuration is the file in force, and how it comes to be replaced. A file that is not good changes nothing.
+type configuration struct {
+	path       string
+	log        *slog.Logger
+	level      *slog.LevelVar
+	authorizer *authz.Authorizer
+	issuers    *issuers
+	observer   *observer
+	started    spec.Listen // what the listeners were made from
+	message    int
+
+	current  atomic.Pointer[spec.File]
+	mu       sync.Mutex
+	seen     [sha256.Size]byte // of the last content looked at, good or bad
+	rejected atomic.Bool       // the last content was bad
+	changed  atomic.Int64      // Unix time of the last good one
+}
+
+// apply puts a good file in force: keys and cache of unchanged authorization servers stay, requests in flight finish on what
+// they began with.
+func (c *configuration) apply(f *spec.File) error {
+	verifier, commit, err := c.issuers.prepare(f)
+	if err != nil {
+		return err
+	}
+	snapshot, err := f.Snapshot(verifier)
+	if err != nil {
+		return err
+	}
+	c.level.Set(logLevel(f.Log.Level))
+	c.observer.setLines(f.Log.Decisions)
+	c.authorizer.Use(snapshot)
+	commit()
+	c.current.Store(f)
+	c.changed.Store(time.Now().Unix())
+	c.rejected.Store(false)
+	for i := range f.Resources {
+		if f.Resources[i].InsecureAnyHost {
+			c.log.Warn("a resource takes any host; this is for development only", "resource", f.Resources[i].Name)
+		}
+	}
+	return nil
+}
+
+// reload looks at the file and applies it if its content is new. Every problem of a bad one is logged, once.
+func (c *configuration) reload() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	data, err := readFile(c.path)
+	if err != nil {
+		if !c.rejected.Swap(true) {
+			c.log.Error("the configuration cannot be read; the last good one stays in force", "path", c.path, "problem", fileProblem(err))
+		}
+		c.seen = [sha256.Size]byte{}
+		return
+	}
+	sum := sha256.Sum256(data)
+	if sum == c.seen {
+		return
+	}
+	c.seen = sum
+	f, problems := loadConfig(data)
+	c.logProblems(problems)
+	if f == nil {
+		c.rejected.Store(true)
+		c.log.Error("the configuration is not good; the last good one stays in force", "path", c.path, "problems", len(problems))
+		return
+	}
+	if err := c.apply(f); err != nil {
+		c.rejected.Store(true)
+		c.log.Error("the configuration cannot be applied; the last good one stays in force", "path", c.path, "problem", err.Error())
+		return
+	}
+	c.log.Info("configuration applied", "path", c.path, "resources", len(f.Resources), "authorization_servers", len(f.AuthorizationServers))
+	if !reflect.DeepEqual(f.Listen, c.started) || f.Limits.MessageBytes != c.message {
+		c.log.Warn("listen or limits.messageBytes changed; restart to apply them, everything else is in force", "path", c.path)
+	}
+}
+
+func (c *configuration) logProblems(problems []spec.Problem) {
+	for _, p := range problems {
+		level := slog.LevelError
+		if p.Warning {
+			level = slog.LevelWarn
+		}
+		c.log.Log(context.Background(), level, "configuration problem", "key", p.Path, "line", p.Line, "found", p.Found, "expected", p.Expected, "next", p.Next)
+	}
+}
+
+func fileProblem(err error) string {
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return "the file does not exist"
+	case errors.Is(err, os.ErrPermission):
+		return "no permission to read the file"
+	}
+	return err.Error()
+}
+
+// watch reloads when the file changes, by whatever way: written, renamed over, or swapped by a symbolic link, as Kubernetes
+// does with mounted ConfigMaps; and on SIGHUP. It returns when ctx ends.
+func (c *configuration) watch(ctx context.Context) error {
+	watcher, err := fsnotify.NewWatcher()
+	if err != nil {
+		return err
+	}
+	defer watcher.Close()
+	if err := watcher.Add(filepath.Dir(c.path)); err != nil {
+		return err
+	}
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	c.reload() // what changed before the watch began
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-hup:
+			c.reload()
+		case _, ok := <-watcher.Events:
+			if !ok {
+				return errors.New("the watch of the configuration ended")
+			}
+			c.reload()
+		case _, ok := <-watcher.Errors: // events may be lost: look
+			if !ok {
+				return errors.New("the watch of the configuration ended")
+			}
+			c.reload()
+		}
+	}
+}
+
+func logLevel(name string) slog.Level {
+	switch name {
+	case "debug":
+		return slog.LevelDebug
+	case "warn":
+		return slog.LevelWarn
+	case "error":
+		return slog.LevelError
+	}
+	return slog.LevelInfo
+}

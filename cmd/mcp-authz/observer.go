@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/mcp-authz/mcp-authz/authz"
+)
+
+// observer tells operators of every decision: one metric sample, and one log line as far as log.decisions wants it.
+type observer struct {
+	log       *slog.Logger
+	lines     atomic.Int32 // which decisions get a line
+	decisions *prometheus.CounterVec
+	duration  map[string]prometheus.Observer
+}
+
+const (
+	linesAll int32 = iota
+	linesDenied
+	linesNone
+)
+
+func newObserver(log *slog.Logger, registry prometheus.Registerer) *observer {
+	o := &observer{
+		log: log,
+		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: metricDecisions, Help: "Decisions, by protected resource (empty if none was found), outcome and reason.",
+		}, []string{"resource", "outcome", "reason"}),
+		duration: map[string]prometheus.Observer{},
+	}
+	duration := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: metricDuration, Help: "Time for one decision, waiting for keys included, by outcome.",
+		Buckets: []float64{5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 1e-2, 0.1, 1},
+	}, []string{"outcome"})
+	for _, outcome := range []string{outcomeAllow, outcomeDeny, outcomeAnswer} {
+		o.duration[outcome] = duration.WithLabelValues(outcome)
+	}
+	registry.MustRegister(o.decisions, duration)
+	return o
+}
+
+func (o *observer) setLines(which string) {
+	switch which {
+	case "none":
+		o.lines.Store(linesNone)
+	case "denied":
+		o.lines.Store(linesDenied)
+	default:
+		o.lines.Store(linesAll)
+	}
+}
+
+// Observe implements authz.Observer.
+func (o *observer) Observe(r *authz.Request, d authz.Decision, took time.Duration) {
+	outcome := outcomeOf(d)
+	o.decisions.WithLabelValues(d.Resource, outcome, d.Reason.String()).Inc()
+	o.duration[outcome].Observe(took.Seconds())
+	lines := o.lines.Load()
+	if lines == linesNone || lines == linesDenied && outcome != outcomeDeny || !o.log.Enabled(context.Background(), slog.LevelInfo) {
+		return
+	}
+	status := 200
+	if !d.Allowed() {
+		status = d.Answer().Status
+	}
+	path, _, _ := strings.Cut(r.Path, "?")
+	attrs := make([]slog.Attr, 0, 14)
+	attrs = append(attrs,
+		slog.String(fieldDecision, d.ID), slog.String(fieldOutcome, outcome), slog.String(fieldReason, d.Reason.String()),
+		slog.Int(fieldStatus, status), slog.String(fieldResource, d.Resource),
+		slog.String(fieldMethod, cut(r.Method)), slog.String(fieldHost, cut(r.Host)), slog.String(fieldPath, cut(path)),
+		slog.Int64(fieldTook, took.Microseconds()))
+	add := func(name, value string) {
+		if value != "" {
+			attrs = append(attrs, slog.String(name, cut(value)))
+		}
+	}
+	add(fieldIssuer, d.Claims.Issuer)
+	add(fieldSubject, d.Claims.Subject)
+	add(fieldClientID, d.Claims.ClientID)
+	add(fieldMCPMethod, r.Header("mcp-method"))
+	add(fieldMCPName, r.Header("mcp-name"))
+	o.log.LogAttrs(context.Background(), slog.LevelInfo, "decision", attrs...)
+}
+
+func outcomeOf(d authz.Decision) string {
+	switch d.Reason {
+	case authz.Allowed:
+		return outcomeAllow
+	case authz.Metadata, authz.Preflight:
+		return outcomeAnswer
+	default:
+		return outcomeDeny
+	}
+}
+
+func cut(s string) string {
+	if len(s) > maxFieldBytes {
+		return strings.ToValidUTF8(s[:maxFieldBytes], "") + "…"
+	}
+	return s
+}

@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spf13/cobra"
+
+	"github.com/mcp-authz/mcp-authz/authz"
+	"github.com/mcp-authz/mcp-authz/authz/extauthz"
+	"github.com/mcp-authz/mcp-authz/metadata"
+)
+
+const (
+	firstKeys    = 10 * time.Second // how long readiness waits for the first fetch of keys
+	stopDeadline = 15 * time.Second // for calls in flight, after drainDelay
+)
+
+func serveCommand() *cobra.Command {
+	var config string
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve decisions to gateways and metadata to clients",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return serve(cmd.Context(), config, cmd.ErrOrStderr())
+		},
+	}
+	cmd.Flags().StringVar(&config, "config", "", "the configuration `file`; read again when it changes and on SIGHUP")
+	_ = cmd.MarkFlagRequired("config") // the flag exists
+	return cmd
+}
+
+// serve runs the process until a signal, or until something fails that it cannot do without. From the first listener on it
+// writes JSON lines to out and nothing else.
+func serve(ctx context.Context, path string, out io.Writer) error {
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	data, err := readFile(path)
+	if err != nil {
+		return err
+	}
+	file, problems := loadConfig(data)
+	if file == nil {
+		for _, p := range problems {
+			fmt.Fprintln(out, p)
+		}
+		return problemCount(problems, path)
+	}
+
+	level := new(slog.LevelVar)
+	level.Set(logLevel(file.Log.Level))
+	log := slog.New(slog.NewJSONHandler(out, &slog.HandlerOptions{Level: level}))
+	slog.SetDefault(log)
+	extauthz.LogTo(log)
+
+	tlsForGRPC, err := grpcTLS(file.Listen.GRPCTLS, log)
+	if err != nil {
+		return err
+	}
+	tlsForMetadata, err := metadataTLS(file.Listen.MetadataTLS, log)
+	if err != nil {
+		return err
+	}
+	bound, err := listen(file.Listen)
+	if err != nil {
+		return err
+	}
+	defer bound.close()
+
+	life, end := context.WithCancel(context.WithoutCancel(ctx)) // of the issuers: they serve through the drain
+	registry := prometheus.NewRegistry()
+	watching := newObserver(log, registry)
+	servers := newIssuers(life, log)
+	defer servers.wait()
+	defer end()
+	config := &configuration{
+		path: path, log: log, level: level, authorizer: &authz.Authorizer{Observer: watching}, issuers: servers, observer: watching,
+		started: file.Listen, message: file.Limits.MessageBytes, seen: sha256.Sum256(data),
+	}
+	config.logProblems(problems)
+	if err := config.apply(file); err != nil {
+		return err
+	}
+	ready := &readiness{config: config, issuers: servers}
+	checks := extauthz.NewServer(extauthz.Config{Authorizer: config.authorizer, MessageBytes: file.Limits.MessageBytes, TLS: tlsForGRPC})
+	documents := newHTTPServer(metadata.Handler(config.authorizer.Metadata), log, tlsForMetadata)
+	admin := newHTTPServer(newAdmin(ready, registry, log), log, nil)
+
+	stopped, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	failed := make(chan error, 4)
+	run := func(what string, f func() error) {
+		go func() {
+			if err := f(); err != nil && !errors.Is(err, http.ErrServerClosed) {
+				failed <- fmt.Errorf("%s: %w", what, err)
+			}
+		}()
+	}
+	run("listen.grpc "+file.Listen.GRPC, func() error { return checks.Serve(bound.grpc) })
+	run("listen.metadata "+file.Listen.Metadata, func() error { return serveHTTP(documents, bound.metadata) })
+	run("listen.admin "+file.Listen.Admin, func() error { return serveHTTP(admin, bound.admin) })
+	run("configuration "+path, func() error { return config.watch(life) })
+	ready.serving.Store(true)
+	v, revision, _ := buildVersion()
+	log.Info("serving", "version", v, "revision", revision, "grpc", bound.grpc.Addr().String(), "metadata", bound.metadata.Addr().String(),
+		"admin", bound.admin.Addr().String(), "resources", len(file.Resources), "authorization_servers", len(file.AuthorizationServers))
+	go func() {
+		waitForKeys(life, servers)
+		ready.attempted.Store(true)
+		checks.SetServing(!ready.draining.Load())
+		log.Info("ready")
+	}()
+
+	select {
+	case err = <-failed:
+		log.Error("a part of the process failed; ending", "problem", err.Error())
+	case <-stopped.Done():
+		stop() // a second signal ends the process at once
+		delay := config.current.Load().DrainDelay
+		log.Info("draining", "delay", delay.String())
+		ready.draining.Store(true)
+		checks.SetServing(false)
+		select {
+		case <-time.After(delay):
+		case err = <-failed:
+		}
+	}
+	deadline, cancel := context.WithTimeout(life, stopDeadline)
+	defer cancel()
+	checks.Stop(deadline)
+	_ = documents.Shutdown(deadline) // what is left after the deadline is cut by Close
+	_ = admin.Close()
+	_ = documents.Close()
+	log.Info("stopped")
+	return err
+}
+
+// waitForKeys returns when the keys of every authorization server were asked for once, or after firstKeys.
+func waitForKeys(ctx context.Context, servers *issuers) {
+	ctx, cancel := context.WithTimeout(ctx, firstKeys)
+	defer cancel()
+	for _, issuer := range servers.all() {
+		select {
+		case <-issuer.Attempted():
+		case <-ctx.Done():
+			return
+		}
+	}
+}
