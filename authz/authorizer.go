@@ -68,9 +68,7 @@ func (a *Authorizer) Authorize(ctx context.Context, r *Request) (d Decision) {
 		if recover() != nil {
 			d = refuse(Panicked, &Request{})
 		}
-		if a.Observer != nil {
-			a.Observer.Observe(r, d, time.Since(start))
-		}
+		d = a.observe(r, d, time.Since(start))
 	}()
 	s := a.snapshot.Load()
 	if s == nil {
@@ -81,6 +79,19 @@ func (a *Authorizer) Authorize(ctx context.Context, r *Request) (d Decision) {
 		return refuse(Overloaded, r)
 	}
 	return a.decide(ctx, s, r, start)
+}
+
+// observe tells the Observer. What it cannot be told is refused: nothing passes unseen, and its panic ends here.
+func (a *Authorizer) observe(r *Request, d Decision, took time.Duration) (told Decision) {
+	defer func() {
+		if recover() != nil {
+			told = refuse(Panicked, &Request{})
+		}
+	}()
+	if a.Observer != nil {
+		a.Observer.Observe(r, d, took)
+	}
+	return d
 }
 
 // decide is the whole decision, in order. See docs/architecture.md.
@@ -160,13 +171,14 @@ func (a *Authorizer) verify(ctx context.Context, s *Snapshot, m match, token str
 	return Claims{}, KeysUnavailable
 }
 
-// refusing is the Reason that an error of a verifier is, or else the given one. No error lets anything through.
+// refusing is the Reason that an error of a verifier is, or else the given one. No error lets anything through, nor is it
+// answered as if something had gone well.
 func refusing(err error, otherwise Reason) Reason {
 	var reason Reason
 	if !errors.As(err, &reason) {
 		return otherwise
 	}
-	if reason == Allowed {
+	if reason.Status() < http.StatusBadRequest {
 		return VerifierFailed
 	}
 	return reason

@@ -54,8 +54,8 @@ func (m match) refuse(reason Reason, r *Request, ask string) Decision {
 }
 
 func refusal(d Decision, r *Request, m match, ask string) Decision {
-	if d.Reason == Allowed {
-		d.Reason = Undecided // an allow has no answer: whoever asks for one made a mistake, and is refused
+	if d.Reason.Status() < http.StatusBadRequest {
+		d.Reason = Undecided // these have no answer made here: whoever asks for one made a mistake, and is refused
 	}
 	row := d.Reason.row()
 	d.answer = metadata.Answer{
@@ -117,9 +117,9 @@ func (m match) readable(origin string) []Header {
 		return nil
 	}
 	return []Header{
-		{"access-control-allow-origin", origin},
-		{"access-control-expose-headers", "WWW-Authenticate, Mcp-Session-Id, Mcp-Protocol-Version, Retry-After"},
-		{"vary", "Origin"},
+		{Name: "access-control-allow-origin", Value: origin},
+		{Name: "access-control-expose-headers", Value: "WWW-Authenticate, Mcp-Session-Id, Mcp-Protocol-Version, Retry-After"},
+		{Name: "vary", Value: "Origin"},
 	}
 }
 

@@ -73,7 +73,7 @@ func (m match) upstream(r *Request, c Claims) Upstream {
 	}
 	set := func(name, value string, ok bool) {
 		if ok {
-			up.Set = append(up.Set, Header{name, value})
+			up.Set = append(up.Set, Header{Name: name, Value: value})
 		} else {
 			up.Remove = append(up.Remove, name)
 		}

@@ -1,9 +1,13 @@
 package authz
 
-import "strings"
+import (
+	"strings"
 
-// Header is one header field as a gateway reports it. Name is in lower case.
-type Header struct{ Name, Value string }
+	"github.com/mcp-authz/mcp-authz/metadata"
+)
+
+// Header is one header field as a gateway reports it, or is told it. Name is in lower case.
+type Header = metadata.Field
 
 // Request is an HTTP request as the gateway saw it, before any routing. Nothing in it is trusted.
 type Request struct {

@@ -2,6 +2,7 @@ package authz
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -116,7 +117,8 @@ func (t *Table) at(name, port string) (h *host, scheme string, declared bool) {
 }
 
 // find is step 3: the declared resource with the longest path that covers the request's. The Reason is Allowed if there is
-// one. A deeper resource that matches only without regard to case is a refusal: some servers fold.
+// one. A deeper resource that matches only without regard to case, or only once escapes are decoded, is a refusal: some
+// servers fold, and most decode.
 func (t *Table) find(to target) (found match, reason Reason) {
 	h, scheme := t.on(to)
 	if h == nil {
@@ -135,26 +137,41 @@ func (t *Table) find(to target) (found match, reason Reason) {
 }
 
 func (h *host) longest(path string) (r *resource, foldedOnly bool) {
-	var borders [16]int
-	ends := borders[:0]
-	for i := 1; i < len(path) && len(ends) <= h.depth; i++ {
-		if path[i] == '/' {
-			ends = append(ends, i)
-		}
+	var own, other [16]int
+	ends, folded := borders(own[:0], path, h.depth), strings.ToLower(path)
+	foldedEnds := ends
+	if strings.IndexByte(path, '%') >= 0 {
+		folded = strings.ToLower(decoded(path))
+		foldedEnds = borders(other[:0], folded, h.depth)
 	}
-	if len(ends) <= h.depth {
-		ends = append(ends, len(path))
-	}
-	folded := strings.ToLower(path)
-	for _, end := range slices.Backward(ends) {
+	for i, end := range slices.Backward(ends) {
 		if r, ok := h.paths[path[:end]]; ok {
 			return r, false
 		}
-		if _, ok := h.folded[folded[:end]]; ok {
+		if _, ok := h.folded[folded[:foldedEnds[i]]]; ok {
 			return nil, true
 		}
 	}
 	return h.paths[""], false
+}
+
+// borders appends where the first segments of a path end, depth+1 of them at most: what is deeper is declared by nobody.
+func borders(ends []int, path string, depth int) []int {
+	for i := 1; i < len(path) && len(ends) <= depth; i++ {
+		if path[i] == '/' {
+			ends = append(ends, i)
+		}
+	}
+	if len(ends) <= depth {
+		ends = append(ends, len(path))
+	}
+	return ends
+}
+
+// decoded is a canonical path without escapes. None of them hides a border, so that the segments stay the same.
+func decoded(path string) string {
+	plain, _ := url.PathUnescape(path) // well-formed: the path is canonical
+	return plain
 }
 
 // metadata is step 2: what a discovery path is answered with. known is false for every other path.

@@ -3,6 +3,7 @@ package metadata
 import (
 	"net/http"
 	"strconv"
+	"strings"
 )
 
 // Handler is the companion listener: metadata documents and nothing else. find looks a URL up by the request's host and its
@@ -10,7 +11,8 @@ import (
 // If-None-Match has any influence on the answer.
 func Handler(find func(host, path string) Found) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		answer := find(r.Host, r.RequestURI).Answer(r.Method, r.Header.Get("If-None-Match"))
+		ifNoneMatch := strings.Join(r.Header.Values("If-None-Match"), ",") // several lines are one list (RFC 9110 §5.2)
+		answer := find(r.Host, r.RequestURI).Answer(r.Method, ifNoneMatch)
 		for _, f := range answer.Header {
 			w.Header().Set(f.Name, f.Value)
 		}

@@ -32,39 +32,36 @@ func response(d authz.Decision) *authv3.CheckResponse {
 	}
 	answer := d.Answer()
 	denied := &authv3.DeniedHttpResponse{Status: &typev3.HttpStatus{Code: typev3.StatusCode(answer.Status)}, Body: string(answer.Body)}
-	for _, f := range answer.Header {
-		if !visible(f.Name) || !visible(f.Value) {
-			if d.Reason == authz.Undecided {
-				continue // cannot be: its fields are constants
-			}
-			return response(authz.Decision{})
-		}
-		denied.Headers = append(denied.Headers, option(f.Name, f.Value, corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD))
+	clean := true
+	if denied.Headers, clean = options(answer.Header, clean); !clean {
+		return response(authz.Decision{}) // its own fields are constants
 	}
 	out.HttpResponse = &authv3.CheckResponse_DeniedResponse{DeniedResponse: denied}
 	return out
 }
 
-// options renders headers; clean turns false at the first byte that cannot be sent.
+// options renders headers; clean turns false at the first byte that cannot be sent. What Envoy is to do with a header that is
+// there already is said outright: the default differs between its versions.
 func options(headers []authz.Header, clean bool) ([]*corev3.HeaderValueOption, bool) {
 	if len(headers) == 0 {
 		return nil, clean
 	}
-	out := make([]*corev3.HeaderValueOption, 0, len(headers))
-	for _, h := range headers {
+	block := make([]struct { // one allocation for all
+		option corev3.HeaderValueOption
+		header corev3.HeaderValue
+	}, len(headers))
+	out := make([]*corev3.HeaderValueOption, len(headers))
+	for i, h := range headers {
 		clean = clean && visible(h.Name) && visible(h.Value)
-		action := corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD
+		b := &block[i]
+		b.header.Key, b.header.Value = h.Name, h.Value
+		b.option.Header, b.option.AppendAction = &b.header, corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD
 		if h.Name == "vary" {
-			action = corev3.HeaderValueOption_APPEND_IF_EXISTS_OR_ADD
+			b.option.AppendAction = corev3.HeaderValueOption_APPEND_IF_EXISTS_OR_ADD
 		}
-		out = append(out, option(h.Name, h.Value, action))
+		out[i] = &b.option
 	}
 	return out, clean
-}
-
-// option says outright what Envoy is to do with a header that is there already; the default differs between its versions.
-func option(name, value string, action corev3.HeaderValueOption_HeaderAppendAction) *corev3.HeaderValueOption {
-	return &corev3.HeaderValueOption{Header: &corev3.HeaderValue{Key: name, Value: value}, AppendAction: action}
 }
 
 func visible(s string) bool {
@@ -79,10 +76,18 @@ func visible(s string) bool {
 // dynamicMetadata is what access logs and rate limits of the gateway can use (namespace envoy.filters.http.ext_authz). It is
 // emitted on refusals too and holds no secret.
 func dynamicMetadata(d authz.Decision) *structpb.Struct {
-	fields := make(map[string]*structpb.Value, 6)
-	put := func(name, value string) {
-		if value != "" {
-			fields[name] = structpb.NewStringValue(value)
+	var values [6]struct { // one allocation for all
+		value structpb.Value
+		text  structpb.Value_StringValue
+	}
+	fields, used := make(map[string]*structpb.Value, len(values)), values[:0]
+	put := func(name, text string) {
+		if text != "" {
+			used = used[:len(used)+1]
+			v := &used[len(used)-1]
+			v.text.StringValue = text
+			v.value.Kind = &v.text
+			fields[name] = &v.value
 		}
 	}
 	put("decision", d.ID)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
+	"runtime"
 	"time"
 
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
@@ -51,6 +52,7 @@ func NewServer(c Config) *Server {
 		}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
 		grpc.ConnectionTimeout(10 * time.Second),
+		grpc.NumStreamWorkers(uint32(4 * runtime.GOMAXPROCS(0))), // a fresh goroutine would grow its stack in every call
 	}
 	if c.TLS != nil {
 		options = append(options, grpc.Creds(credentials.NewTLS(c.TLS)))
@@ -85,7 +87,8 @@ func (s *Server) SetServing(serving bool) {
 	s.health.SetServingStatus(authv3.Authorization_ServiceDesc.ServiceName, status)
 }
 
-// Stop tells all gateways to go away, waits for the calls in flight until ctx ends, then closes what is left.
+// Stop tells all gateways to go away, waits for the calls in flight until ctx ends, then closes what is left. A call that
+// does not notice is not waited for.
 func (s *Server) Stop(ctx context.Context) {
 	done := make(chan struct{})
 	go func() {
@@ -96,6 +99,5 @@ func (s *Server) Stop(ctx context.Context) {
 	case <-done:
 	case <-ctx.Done():
 		s.grpc.Stop()
-		<-done
 	}
 }
