@@ -1,8 +1,10 @@
 package spec
 
 import (
-	"encoding/json"
+	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"reflect"
 	"slices"
 	"strconv"
@@ -12,11 +14,8 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// Limits on the file itself.
-const (
-	MaxFileBytes = 16 << 20
-	maxDepth     = 16
-)
+// MaxFileBytes bounds the file itself.
+const MaxFileBytes = 16 << 20
 
 // decoder fills structs from YAML nodes, and goes on after a mistake.
 type decoder struct{ *problems }
@@ -24,28 +23,28 @@ type decoder struct{ *problems }
 // parse reads the YAML of a file down to its one document.
 func (d decoder) parse(data []byte) *yaml.Node {
 	if len(data) > MaxFileBytes {
-		d.add("(file)", fmt.Sprintf("%d bytes", len(data)), fmt.Sprintf("at most %d", MaxFileBytes), "")
+		d.add(wholeFile, fmt.Sprintf("%d bytes", len(data)), fmt.Sprintf("at most %d", MaxFileBytes), "")
 		return nil
 	}
-	dec := yaml.NewDecoder(strings.NewReader(string(data)))
+	dec := yaml.NewDecoder(bytes.NewReader(data))
 	var doc, second yaml.Node
 	if err := dec.Decode(&doc); err != nil {
-		found := "text that is not YAML (" + oneLine(err) + ")"
-		if len(strings.TrimSpace(string(data))) == 0 || err.Error() == "EOF" {
-			found = "an empty file"
+		if errors.Is(err, io.EOF) {
+			d.add(wholeFile, "an empty file", "a YAML mapping", "begin with the keys authorizationServers and resources")
+		} else {
+			d.add(wholeFile, "text that is not YAML ("+oneLine(err)+")", "a YAML mapping", "")
 		}
-		d.add("(file)", found, "a YAML mapping", "begin with the keys authorizationServers and resources")
 		return nil
 	}
 	if err := dec.Decode(&second); err == nil {
-		d.list = append(d.list, Problem{Path: "(file)", Line: second.Line, Found: "a second YAML document", Expected: "one", Next: "remove the --- line and merge the two"})
+		d.addAt(second.Line, wholeFile, "a second YAML document", "one", "remove the --- line and merge the two")
 		return nil
-	} else if err.Error() != "EOF" {
-		d.add("(file)", "text that is not YAML ("+oneLine(err)+")", "a YAML mapping", "")
+	} else if !errors.Is(err, io.EOF) {
+		d.add(wholeFile, "text that is not YAML ("+oneLine(err)+")", "a YAML mapping", "")
 		return nil
 	}
 	if doc.Kind != yaml.DocumentNode || len(doc.Content) != 1 {
-		d.add("(file)", "an empty file", "a YAML mapping", "begin with the keys authorizationServers and resources")
+		d.add(wholeFile, "an empty file", "a YAML mapping", "begin with the keys authorizationServers and resources")
 		return nil
 	}
 	return doc.Content[0]
@@ -54,16 +53,25 @@ func (d decoder) parse(data []byte) *yaml.Node {
 func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
 
 // value decodes one node. It reports whether the node had the right type.
-func (d decoder) value(path string, n *yaml.Node, to reflect.Value, depth int) bool {
+func (d decoder) value(path string, n *yaml.Node, to reflect.Value) bool {
 	d.lines[path] = n.Line
-	if depth > maxDepth {
-		d.add(path, "deeper nesting than any setting has", fmt.Sprintf("at most %d levels", maxDepth), "")
-		return false
+	ok := d.plain(path, n) && d.typed(path, n, to)
+	if !ok {
+		d.broken[path] = true
 	}
+	return ok
+}
+
+// plain refuses what makes a value depend on another place of the file.
+func (d decoder) plain(path string, n *yaml.Node) bool {
 	if n.Kind == yaml.AliasNode || n.Anchor != "" {
 		d.add(path, "a YAML anchor or alias", "a plain value", "write the value out")
 		return false
 	}
+	return true
+}
+
+func (d decoder) typed(path string, n *yaml.Node, to reflect.Value) bool {
 	switch to := to.Addr().Interface().(type) {
 	case *RawJSON:
 		return d.raw(path, n, to)
@@ -73,13 +81,13 @@ func (d decoder) value(path string, n *yaml.Node, to reflect.Value, depth int) b
 	switch to.Kind() {
 	case reflect.Pointer:
 		to.Set(reflect.New(to.Type().Elem()))
-		return d.value(path, n, to.Elem(), depth)
+		return d.typed(path, n, to.Elem())
 	case reflect.Struct:
-		return d.structure(path, n, to, depth)
+		return d.structure(path, n, to)
 	case reflect.Slice:
-		return d.slice(path, n, to, depth)
+		return d.slice(path, n, to)
 	case reflect.Map:
-		return d.mapping(path, n, to, depth)
+		return d.mapping(path, n, to)
 	case reflect.String:
 		if n.Kind == yaml.ScalarNode && n.Tag == "!!str" {
 			to.SetString(n.Value)
@@ -93,11 +101,16 @@ func (d decoder) value(path string, n *yaml.Node, to reflect.Value, depth int) b
 		}
 		d.mismatch(path, n, "true or false")
 	case reflect.Int:
-		if i, err := strconv.Atoi(n.Value); n.Kind == yaml.ScalarNode && n.Tag == "!!int" && err == nil {
+		i, err := strconv.Atoi(n.Value)
+		switch {
+		case errors.Is(err, strconv.ErrRange) && kind(n.Tag) == "a number":
+			d.mismatch(path, n, "a number nearer to zero")
+		case n.Kind != yaml.ScalarNode || n.Tag != "!!int" || err != nil || strconv.Itoa(i) != n.Value:
+			d.mismatch(path, n, "a whole number in plain digits")
+		default:
 			to.SetInt(int64(i))
 			return true
 		}
-		d.mismatch(path, n, "a whole number")
 	default:
 		panic("spec: no decoding for " + to.Type().String())
 	}
@@ -112,26 +125,50 @@ func (d decoder) mismatch(path string, n *yaml.Node, expected string) {
 	d.add(path, describe(n), expected, next)
 }
 
-// describe says what a node is, cut to a length that fits a line.
+// describe says what a node is.
 func describe(n *yaml.Node) string {
 	switch n.Kind {
 	case yaml.MappingNode:
 		return "a mapping"
 	case yaml.SequenceNode:
 		return "a list"
+	case yaml.AliasNode:
+		return "an alias"
 	case yaml.ScalarNode:
 		if n.Tag == "!!null" {
 			return "nothing"
 		}
-		return strconv.Quote(short(n.Value)) + " (" + map[string]string{"!!int": "a number", "!!float": "a number", "!!bool": "true or false", "!!str": "a string", "!!timestamp": "a date"}[n.Tag] + ")"
+		return strconv.Quote(short(n.Value)) + " (" + kind(n.Tag) + ")"
 	default:
 		return "something else"
 	}
 }
 
-func short(s string) string {
-	if len(s) > 80 {
-		return s[:80] + "…"
+func kind(tag string) string {
+	switch tag {
+	case "!!str":
+		return "a string"
+	case "!!int", "!!float":
+		return "a number"
+	case "!!bool":
+		return "true or false"
+	case "!!timestamp":
+		return "a date"
+	}
+	return "tagged " + strconv.Quote(short(tag))
+}
+
+// What is quoted from a file in a problem is cut to a length that fits a line.
+const (
+	maxQuoted = 80
+	maxReason = 400 // of the words of another package, which quote too
+)
+
+func short(s string) string { return cut(s, maxQuoted) }
+
+func cut(s string, length int) string {
+	if len(s) > length {
+		return strings.ToValidUTF8(s[:length], "") + "…"
 	}
 	return s
 }
@@ -146,22 +183,7 @@ func (d decoder) duration(path string, n *yaml.Node, to *time.Duration) bool {
 	return true
 }
 
-func (d decoder) raw(path string, n *yaml.Node, to *RawJSON) bool {
-	var v any
-	if n.Kind != yaml.MappingNode || n.Decode(&v) != nil {
-		d.mismatch(path, n, "a mapping")
-		return false
-	}
-	b, err := json.Marshal(v)
-	if err != nil {
-		d.add(path, "a mapping that JSON cannot express", "a JSON object written as YAML", "")
-		return false
-	}
-	*to = b
-	return true
-}
-
-func (d decoder) slice(path string, n *yaml.Node, to reflect.Value, depth int) bool {
+func (d decoder) slice(path string, n *yaml.Node, to reflect.Value) bool {
 	if n.Kind != yaml.SequenceNode {
 		d.add(path, describe(n), "a list", "")
 		return false
@@ -172,13 +194,13 @@ func (d decoder) slice(path string, n *yaml.Node, to reflect.Value, depth int) b
 		if s, ok := element.Addr().Interface().(*AuthorizationServer); ok {
 			*s = serverDefaults()
 		}
-		d.value(fmt.Sprintf("%s[%d]", path, i), c, element, depth+1)
+		d.value(fmt.Sprintf("%s[%d]", path, i), c, element)
 	}
 	to.Set(out)
 	return true
 }
 
-func (d decoder) mapping(path string, n *yaml.Node, to reflect.Value, depth int) bool {
+func (d decoder) mapping(path string, n *yaml.Node, to reflect.Value) bool {
 	if n.Kind != yaml.MappingNode {
 		d.add(path, describe(n), "a mapping", "")
 		return false
@@ -186,14 +208,14 @@ func (d decoder) mapping(path string, n *yaml.Node, to reflect.Value, depth int)
 	out := reflect.MakeMap(to.Type())
 	d.members(path, n, func(key string, at string, c *yaml.Node) {
 		v := reflect.New(to.Type().Elem()).Elem()
-		d.value(at, c, v, depth+1)
+		d.value(at, c, v)
 		out.SetMapIndex(reflect.ValueOf(key), v)
 	})
 	to.Set(out)
 	return true
 }
 
-func (d decoder) structure(path string, n *yaml.Node, to reflect.Value, depth int) bool {
+func (d decoder) structure(path string, n *yaml.Node, to reflect.Value) bool {
 	if n.Kind != yaml.MappingNode {
 		d.add(path, describe(n), "a mapping", "")
 		return false
@@ -209,7 +231,7 @@ func (d decoder) structure(path string, n *yaml.Node, to reflect.Value, depth in
 			d.add(at, "an unknown key", "one of "+strings.Join(sortedKeys(fields), ", "), suggest(key, sortedKeys(fields)))
 			return
 		}
-		d.value(at, c, field, depth+1)
+		d.value(at, c, field)
 	})
 	return true
 }
@@ -219,19 +241,18 @@ func (d decoder) members(path string, n *yaml.Node, f func(key, at string, value
 	seen := map[string]int{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k, v := n.Content[i], n.Content[i+1]
-		at := k.Value
-		if path != "" {
-			at = path + "." + k.Value
+		if k.Kind != yaml.ScalarNode || k.Tag != "!!str" || k.Anchor != "" {
+			found := "a key that is " + describe(k)
+			if k.Anchor != "" {
+				found = "a key with a YAML anchor"
+			}
+			d.addAt(k.Line, path, found, "plain strings as keys", "")
+			continue
 		}
-		if strings.ContainsAny(k.Value, ".[ ") {
-			at = fmt.Sprintf("%s[%q]", path, short(k.Value))
-		}
+		at := keyPath(path, k.Value)
 		switch first, twice := seen[k.Value]; {
-		case k.Kind != yaml.ScalarNode || k.Tag != "!!str" || k.Anchor != "":
-			d.lines[at] = k.Line
-			d.add(at, "a key that is "+describe(k), "a plain string as key", "")
 		case twice:
-			d.list = append(d.list, Problem{Path: at, Line: k.Line, Found: fmt.Sprintf("the key again (first on line %d)", first), Expected: "every key once", Next: "remove one of the two"})
+			d.addAt(k.Line, at, fmt.Sprintf("the key again (first on line %d)", first), "every key once", "remove one of the two")
 		default:
 			seen[k.Value] = k.Line
 			f(k.Value, at, v)
@@ -246,40 +267,4 @@ func sortedKeys[V any](m map[string]V) []string {
 	}
 	slices.Sort(keys)
 	return keys
-}
-
-// suggest names the known word that is nearest to a wrong one, if one is near.
-func suggest(word string, known []string) string {
-	best, distance := "", len(word)/3+2
-	for _, k := range known {
-		if n := editDistance(strings.ToLower(word), strings.ToLower(k)); n < distance {
-			best, distance = k, n
-		}
-	}
-	if best == "" {
-		return ""
-	}
-	return "did you mean " + best + "?"
-}
-
-func editDistance(a, b string) int {
-	if len(a) > 64 || len(b) > 64 {
-		return 64
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		previous := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := previous
-			if a[i] != b[j] {
-				cost++
-			}
-			previous, row[j+1] = row[j+1], min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

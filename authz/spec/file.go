@@ -9,7 +9,7 @@ type File struct {
 	DrainDelay           time.Duration         `json:"drainDelay" doc:"how long the process serves on after SIGTERM, while it says that it is not ready; at most 5m"`
 	Log                  Log                   `json:"log" doc:"what is logged, as JSON lines on standard error"`
 	AuthorizationServers []AuthorizationServer `json:"authorizationServers" doc:"who issues tokens"`
-	Resources            []ProtectedResource   `json:"resources" doc:"what is protected; required, may be empty"`
+	Resources            []ProtectedResource   `json:"resources" doc:"what is protected; may be empty"`
 }
 
 // Listen says where the three listeners are. A change needs a restart.
@@ -39,7 +39,7 @@ type MetadataTLS struct {
 type Limits struct {
 	MessageBytes     int           `json:"messageBytes" doc:"longest CheckRequest; must stay above the body limit of every gateway; a change needs a restart; 1048576 to 67108864"`
 	TokenBytes       int           `json:"tokenBytes" doc:"longest access token, before it is parsed; 512 to 65536"`
-	CacheEntries     int           `json:"cacheEntries" doc:"verified tokens remembered, shared evenly by the authorization servers; 1 to 10000000"`
+	CacheEntries     int           `json:"cacheEntries" doc:"verified tokens remembered, shared evenly by the authorization servers; a change needs a restart; 1 to 10000000"`
 	ConcurrentChecks int           `json:"concurrentChecks" doc:"checks in flight at once, but for those that wait for keys; one more is answered 503; 1 to 1000000"`
 	CheckDeadline    time.Duration `json:"checkDeadline" doc:"longest time for one decision; keep it below the gateway's timeout; 50ms to 10s"`
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Problem is one thing wrong with a file, told to the person who can mend it.
@@ -34,12 +35,31 @@ func (p Problem) String() string {
 
 // problems collects them, and knows where keys stand in the file.
 type problems struct {
-	list  []Problem
-	lines map[string]int
+	list    []Problem
+	lines   map[string]int
+	trouble map[string]bool // paths with a problem, or with one in them
+	broken  map[string]bool // paths whose value has the wrong type: nothing in them can be judged
 }
 
+func newProblems() *problems {
+	return &problems{lines: map[string]int{}, trouble: map[string]bool{}, broken: map[string]bool{}}
+}
+
+// wholeFile stands for a key path where the file as such is wrong.
+const wholeFile = "(file)"
+
 func (p *problems) add(path, found, expected, next string) {
-	p.list = append(p.list, Problem{Path: path, Line: p.line(path), Found: found, Expected: expected, Next: next})
+	p.addAt(p.line(path), path, found, expected, next)
+}
+
+func (p *problems) addAt(line int, path, found, expected, next string) {
+	for inner := path; inner != ""; inner = parentPath(inner) {
+		p.trouble[inner] = true
+	}
+	if path == "" {
+		path = wholeFile
+	}
+	p.list = append(p.list, Problem{Path: path, Line: line, Found: found, Expected: expected, Next: next})
 }
 
 func (p *problems) warn(path, found, expected, next string) {
@@ -66,13 +86,29 @@ func parentPath(path string) string {
 	return ""
 }
 
-// has reports whether a path, or something in it, is in trouble already: no second complaint about the same thing.
-func (p *problems) has(path string) bool {
-	return slices.ContainsFunc(p.list, func(q Problem) bool { return !q.Warning && (q.Path == path || within(q.Path, path)) })
+// keyPath is the path of a key in a mapping, on one line whatever the key is.
+func keyPath(path, key string) string {
+	switch {
+	case !visibleASCII(key) || key == "" || len(key) > maxQuoted || strings.ContainsAny(key, `.[]"`):
+		return fmt.Sprintf("%s[%q]", path, short(key))
+	case path == "":
+		return key
+	}
+	return path + "." + key
 }
 
-func within(inner, outer string) bool {
-	return len(inner) > len(outer) && inner[:len(outer)] == outer && (inner[len(outer)] == '.' || inner[len(outer)] == '[')
+// has reports whether a path, or something in it, is in trouble already, or lies in something that is no such thing at all: no
+// second complaint about the same thing.
+func (p *problems) has(path string) bool {
+	if p.trouble[path] {
+		return true
+	}
+	for ; path != ""; path = parentPath(path) {
+		if p.broken[path] {
+			return true
+		}
+	}
+	return false
 }
 
 func (p *problems) bad() bool {

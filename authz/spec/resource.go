@@ -11,12 +11,16 @@ import (
 
 // Limits on one resource.
 const (
+	MaxResourceBytes   = 2 << 10 // its metadata URL must fit a request, and a header
 	MaxScopeBytes      = 1 << 10
 	MaxAudiences       = 64
 	MaxOrigins         = 64
 	MaxIdentityHeaders = 32
 	maxTextBytes       = 1 << 10
 )
+
+// oddInPath is what would end, or seem to end, a value of a challenge, and what no URL holds (RFC 3986 §3.3).
+const oddInPath = "\"<>[]^`{|},="
 
 func (f *File) validateResources(p *problems) {
 	servers := map[string]string{}
@@ -31,8 +35,10 @@ func (f *File) validateResources(p *problems) {
 		id, ok := r.validateIdentifier(p, path+".resource")
 		if r.InsecureAnyHost {
 			unique(p, path+".insecureAnyHost", "true", anyHost)
-		} else if ok { // scheme does not tell two resources apart
-			unique(p, path+".resource", id.Host+id.Path, urls)
+		} else if first, taken := urls[id.Host+id.Path]; ok && taken {
+			p.add(path+".resource", strconv.Quote(short(r.Resource)), "a host and path that "+first+" does not have", "change or remove one of the two; http and https do not tell them apart")
+		} else if ok {
+			urls[id.Host+id.Path] = path + ".resource"
 		}
 		r.validateServers(p, path+".authorizationServers", servers)
 		r.Scopes.validate(p, path+".scopes")
@@ -43,8 +49,10 @@ func (f *File) validateResources(p *problems) {
 				p.add(path+".resourceDocumentation", strconv.Quote(short(r.ResourceDocumentation)), "an absolute http or https URL", "")
 			}
 		}
-		if len(r.ResourceName) > maxTextBytes || len(r.ResourceDocumentation) > maxTextBytes {
-			p.add(path, "a name or documentation URL over 1 KiB", "a shorter one", "")
+		for _, text := range []struct{ key, value string }{{"resourceName", r.ResourceName}, {"resourceDocumentation", r.ResourceDocumentation}} {
+			if len(text.value) > maxTextBytes {
+				p.add(path+"."+text.key, fmt.Sprintf("%d bytes", len(text.value)), fmt.Sprintf("at most %d", maxTextBytes), "")
+			}
 		}
 	}
 }
@@ -55,7 +63,15 @@ func (r *ProtectedResource) validateIdentifier(p *problems, path string) (metada
 	}
 	id, err := metadata.ParseIdentifier(r.Resource, r.rules())
 	if err != nil {
-		p.add(path, strconv.Quote(short(r.Resource)), "the canonical URL of a protected resource", err.Error())
+		p.add(path, strconv.Quote(short(r.Resource)), "the canonical URL of a protected resource", cut(err.Error(), maxReason))
+		return id, false
+	}
+	if len(r.Resource) > MaxResourceBytes {
+		p.add(path, fmt.Sprintf("%d bytes", len(r.Resource)), fmt.Sprintf("at most %d", MaxResourceBytes), "")
+		return id, false
+	}
+	if i := strings.IndexAny(id.Path, oddInPath); i >= 0 {
+		p.add(path, strconv.Quote(short(r.Resource)), "a path without "+strconv.Quote(id.Path[i:i+1]), "clients are told the URL in a header that home-made parsers read; serve the resource at another path")
 		return id, false
 	}
 	if strings.HasSuffix(id.Path, "/sse") {
@@ -73,7 +89,7 @@ func (r *ProtectedResource) validateServers(p *problems, path string, servers ma
 	seen := map[string]string{}
 	for i, s := range r.AuthorizationServers {
 		at := fmt.Sprintf("%s[%d]", path, i)
-		if _, declared := servers[s]; !declared && !p.has(at) {
+		if _, declared := servers[s]; !declared && !p.has(at) && !p.broken["authorizationServers"] {
 			p.add(at, strconv.Quote(short(s)), "the name of an entry of authorizationServers", suggest(s, sortedKeys(servers)))
 		}
 		unique(p, at, s, seen)
@@ -89,7 +105,7 @@ func (s *Scopes) validate(p *problems, path string) {
 		case scope == "offline_access":
 			p.add(at, `"offline_access"`, "a scope of this resource", "refresh tokens are between client and authorization server; remove it")
 		case !validScope(scope):
-			p.add(at, strconv.Quote(short(scope)), "one scope: visible ASCII without blank, quote or backslash (RFC 6749 §3.3)", "")
+			p.add(at, strconv.Quote(short(scope)), "one scope: visible ASCII without quote, backslash, comma or = (RFC 6749 §3.3)", "")
 		}
 	}
 	seen := map[string]string{}
@@ -99,9 +115,10 @@ func (s *Scopes) validate(p *problems, path string) {
 		unique(p, at, scope, seen)
 	}
 	for _, broad := range sortedKeys(s.Implies) {
-		check(path+".implies."+broad, broad)
+		at := keyPath(path+".implies", broad)
+		check(at, broad)
 		for i, narrow := range s.Implies[broad] {
-			at := fmt.Sprintf("%s.implies.%s[%d]", path, broad, i)
+			at := fmt.Sprintf("%s[%d]", at, i)
 			check(at, narrow)
 			if narrow == broad && !p.has(at) {
 				p.add(at, "the scope itself", "a narrower scope", "remove it")
@@ -144,20 +161,14 @@ func (r *ProtectedResource) validateHeaders(p *problems, path string) {
 	if len(r.IdentityHeaders) > MaxIdentityHeaders {
 		p.add(path, fmt.Sprintf("%d entries", len(r.IdentityHeaders)), fmt.Sprintf("at most %d", MaxIdentityHeaders), "")
 	}
-	seen := map[string]string{}
 	for _, header := range sortedKeys(r.IdentityHeaders) {
-		at := path + "." + header
-		if strings.ContainsAny(header, ".[ ") {
-			at = fmt.Sprintf("%s[%q]", path, short(header))
-		}
+		at := keyPath(path, header)
 		required(p, at, r.IdentityHeaders[header], "the name of a claim")
 		switch {
 		case !strings.HasPrefix(header, "x-") || strings.Trim(header, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" || len(header) < 3 || len(header) > 64:
 			p.add(at, strconv.Quote(short(header)), "a lower-case header name of letters, digits and '-' that begins with x-", "")
 		case reserved(header):
 			p.add(at, strconv.Quote(header), "a name that nobody else uses", "mcp-authz or the gateway sets or reads this one; choose another")
-		default:
-			unique(p, at, header, seen)
 		}
 	}
 }

@@ -53,7 +53,7 @@ func algorithms() []string {
 func (s *AuthorizationServer) checkURL(p *problems, path, raw string, query bool) {
 	u, err := url.Parse(raw)
 	switch {
-	case err != nil || u.Host == "" || u.Opaque != "":
+	case err != nil || u.Hostname() == "" || u.Opaque != "":
 		p.add(path, strconv.Quote(short(raw)), "an absolute URL", "write it as https://host/path")
 	case u.User != nil:
 		p.add(path, "a URL with user information", "a URL without", "remove what stands before the @")
@@ -64,15 +64,13 @@ func (s *AuthorizationServer) checkURL(p *problems, path, raw string, query bool
 	case !visibleASCII(raw):
 		p.add(path, "a URL with a byte outside visible ASCII", "a URL as it goes over the wire", "percent-encode it")
 	case u.Scheme == "https":
-	case u.Scheme == "http" && (s.InsecureAllowHTTP || metadata.IsLoopback(loopbackName(u))):
+	case u.Scheme == "http" && (s.InsecureAllowHTTP || metadata.IsLoopback(strings.ToLower(u.Hostname()))):
 	case u.Scheme == "http":
 		p.add(path, "plain http on "+strconv.Quote(short(u.Host)), "https", "whoever is on the way could sign tokens; use https, or set insecureAllowHTTP: true")
 	default:
 		p.add(path, "the scheme "+strconv.Quote(short(u.Scheme)), "https", "")
 	}
 }
-
-func loopbackName(u *url.URL) string { return strings.ToLower(u.Hostname()) }
 
 func visibleASCII(s string) bool {
 	for i := range len(s) {

@@ -82,8 +82,19 @@ func (l *Limits) validate(p *problems) {
 
 func between[T int | time.Duration](p *problems, path string, v, low, high T) {
 	if (v < low || v > high) && !p.has(path) {
-		p.add(path, fmt.Sprint(v), fmt.Sprintf("%v to %v", low, high), "")
+		p.add(path, plainly(v), plainly(low)+" to "+plainly(high), "")
 	}
+}
+
+// plainly writes a number, and a duration as people do: 5m for 5m0s.
+func plainly(v any) string {
+	s := fmt.Sprint(v)
+	for _, none := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(s, none) {
+			s = s[:len(s)-2]
+		}
+	}
+	return s
 }
 
 func oneOf(p *problems, path, v string, words ...string) {
