@@ -31,7 +31,11 @@ type compact struct {
 	use           string
 	payloadType   string // the "typ" claim of Keycloak
 	idToken       bool   // has a claim that only ID tokens, or logout tokens, have
-	faulty        bool   // a claim that counts has the wrong type
+	azp           string // counts where there is no "client_id"
+	hasScope      bool   // "scope", or the declared claim
+	scp           []string
+	scpFaulty     bool // "scp" counts where there is no "scope"
+	faulty        bool // a claim that counts has the wrong type
 	claims        authz.Claims
 }
 
@@ -73,9 +77,20 @@ func parse(token, scopeClaim string) (*compact, bool) {
 	}) {
 		return nil, false
 	}
-	c.noAudience = c.aud == nil
 	c.claims.Payload = rawPayload
+	c.settle()
 	return c, true
+}
+
+// settle chooses among claims that say the same, once all are read: their order in the token must not matter.
+func (c *compact) settle() {
+	c.noAudience = c.aud == nil
+	if c.claims.ClientID == "" {
+		c.claims.ClientID = c.azp
+	}
+	if !c.hasScope {
+		c.claims.Scopes, c.faulty = c.scp, c.faulty || c.scpFaulty
+	}
 }
 
 // members calls f for each member of a JSON object and reports whether it is one, whole, strict, and f never said no.
@@ -140,9 +155,7 @@ func (c *compact) claim(name string, value jsontext.Value, scopeClaim string) {
 	case "client_id":
 		c.claims.ClientID, ok = text(value)
 	case "azp":
-		if azp, isText := text(value); isText && c.claims.ClientID == "" {
-			c.claims.ClientID = azp
-		}
+		c.azp, _ = text(value)
 	case "nonce", "at_hash", "c_hash", "events": // OpenID Connect Core §2, §3.3.2.11; Back-Channel Logout §2.4
 		c.idToken = true
 	case "token_use":
@@ -150,10 +163,16 @@ func (c *compact) claim(name string, value jsontext.Value, scopeClaim string) {
 	case "typ":
 		c.payloadType, _ = text(value)
 	}
-	if ok && (name == scopeClaim || scopeClaim == "" && (name == "scope" || name == "scp" && c.claims.Scopes == nil)) {
+	switch {
+	case !ok:
+		c.faulty = true
+	case name == scopeClaim, scopeClaim == "" && name == "scope":
 		c.claims.Scopes, ok = scopes(value)
+		c.hasScope, c.faulty = true, c.faulty || !ok
+	case scopeClaim == "" && name == "scp":
+		c.scp, ok = scopes(value)
+		c.scpFaulty = !ok
 	}
-	c.faulty = c.faulty || !ok
 }
 
 func text(value jsontext.Value) (string, bool) {

@@ -27,10 +27,9 @@ type Config struct {
 	RefreshInterval time.Duration // of metadata and keys
 	MaxStaleness    time.Duration // how long the last good keys serve through an outage
 
-	InsecureAllowHTTP bool
-	CacheEntries      int               // verified tokens remembered
-	Transport         http.RoundTripper // nil: one with the limits of this package
-	Log               *slog.Logger      // nil: nowhere
+	CacheEntries int               // verified tokens remembered
+	Transport    http.RoundTripper // nil: one with the limits of this package
+	Log          *slog.Logger      // nil: nowhere
 }
 
 // Issuer holds the keys of one declared authorization server and the tokens that they verified. Its keys serve this
