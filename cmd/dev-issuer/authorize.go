@@ -37,6 +37,8 @@ func (s *server) authorize(w http.ResponseWriter, r *http.Request) {
 		fail("unsupported_response_type", "only code is supported")
 	case q.Get("code_challenge_method") != "S256" || len(q.Get("code_challenge")) != 43:
 		fail("invalid_request", "PKCE with S256 is required")
+	case !resourcesAllowed(q["resource"]):
+		fail("invalid_target", "a resource is no absolute URI without a fragment")
 	default:
 		code, err := s.store.put(s.store.codes, grant{
 			Client: c.ID, Redirect: q.Get("redirect_uri"), Challenge: q.Get("code_challenge"), Scope: q.Get("scope"),

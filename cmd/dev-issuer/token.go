@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -40,13 +41,17 @@ func (s *server) token(w http.ResponseWriter, r *http.Request) {
 			refuse(w, http.StatusBadRequest, "invalid_grant", "the refresh token is not known, was used or expired")
 			return
 		}
-		s.issue(w, narrowed(g, form), "dev-user", true)
+		s.issueTo(w, g, form)
 	case grantClient:
 		if c.Secret == "" {
 			refuse(w, http.StatusBadRequest, "unauthorized_client", "a public client has no credentials of its own")
 			return
 		}
-		s.issue(w, grant{Client: c.ID, Scope: form.Get("scope"), Resources: form["resource"]}, c.ID, false)
+		if !resourcesAllowed(form["resource"]) {
+			refuse(w, http.StatusBadRequest, "invalid_target", textTarget)
+			return
+		}
+		s.issue(w, grant{Client: c.ID, Scope: form.Get("scope"), Resources: form["resource"]}, c.ID, nil)
 	default:
 		refuse(w, http.StatusBadRequest, "unsupported_grant_type", "only authorization_code, refresh_token and client_credentials are supported")
 	}
@@ -73,13 +78,40 @@ func (s *server) redeemCode(w http.ResponseWriter, c client, form url.Values) {
 	case g.Redirect != "" && form.Get("redirect_uri") != "" && form.Get("redirect_uri") != g.Redirect:
 		refuse(w, http.StatusBadRequest, "invalid_grant", "the redirect_uri is not that of the authorization request")
 	default:
-		s.issue(w, narrowed(g, form), "dev-user", true)
+		s.issueTo(w, g, form)
 	}
+}
+
+// issueTo issues what a token request asks for of a user's grant. Refresh tokens stand for the whole grant (RFC 6749 §6).
+func (s *server) issueTo(w http.ResponseWriter, g grant, form url.Values) {
+	wanted := form["resource"]
+	if len(g.Resources) == 0 { // of a client that names the resource here alone
+		g.Resources = wanted
+	}
+	for _, r := range wanted {
+		if !slices.Contains(g.Resources, r) || !resourcesAllowed(wanted) {
+			refuse(w, http.StatusBadRequest, "invalid_target", textTarget)
+			return
+		}
+	}
+	s.issue(w, narrowed(g, form), "dev-user", &g)
+}
+
+const textTarget = "a resource is not one of those granted, or no absolute URI without a fragment"
+
+// resourcesAllowed applies RFC 8707 §2.
+func resourcesAllowed(resources []string) bool {
+	for _, r := range resources {
+		if u, err := url.Parse(r); err != nil || u.Scheme == "" || strings.Contains(r, "#") {
+			return false
+		}
+	}
+	return true
 }
 
 // narrowed applies the resource and scope of a token request to what was granted; neither can add anything.
 func narrowed(g grant, form url.Values) grant {
-	if wanted := form["resource"]; len(g.Resources) == 0 && len(wanted) > 0 {
+	if wanted := form["resource"]; len(wanted) > 0 {
 		g.Resources = wanted
 	}
 	if scope := form.Get("scope"); scope != "" {
@@ -95,8 +127,8 @@ func narrowed(g grant, form url.Values) grant {
 	return g
 }
 
-// issue answers with an access token for the resources (RFC 8707 §2.2), and a refresh token where there is a user.
-func (s *server) issue(w http.ResponseWriter, g grant, subject string, refresh bool) {
+// issue answers with an access token for the resources (RFC 8707 §2.2), and a refresh token where there is something to renew.
+func (s *server) issue(w http.ResponseWriter, g grant, subject string, renew *grant) {
 	now := time.Now()
 	claims := map[string]any{
 		"sub": subject, "client_id": g.Client, "iat": now.Unix(), "exp": now.Add(s.lifetime).Unix(),
@@ -113,9 +145,9 @@ func (s *server) issue(w http.ResponseWriter, g grant, subject string, refresh b
 		claims["scope"], answer["scope"] = g.Scope, g.Scope
 	}
 	answer["access_token"] = s.issuer.Mint(claims)
-	if refresh {
-		g.Expires = now.Add(refreshLifetime)
-		name, err := s.store.put(s.store.refresh, g)
+	if renew != nil {
+		renew.Expires = now.Add(refreshLifetime)
+		name, err := s.store.put(s.store.refresh, *renew)
 		if err != nil {
 			refuse(w, http.StatusServiceUnavailable, "temporarily_unavailable", err.Error())
 			return
