@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -42,14 +43,19 @@ func loadConfig(data []byte) (*spec.File, []spec.Problem) {
 		return nil, problems
 	}
 	bad := false
+	ended, end := context.WithCancel(context.Background())
+	end()
 	for i := range f.AuthorizationServers {
-		if _, err := newIssuer(&f.AuthorizationServers[i], 1, nil); err != nil {
-			problems = append(problems, spec.Problem{
-				Path: fmt.Sprintf("authorizationServers[%d].jwks", i), Found: "a key set of no use (" + err.Error() + ")",
-				Expected: "a JWK set with a public signature key (RFC 7517)",
-			})
-			bad = true
+		issuer, err := newIssuer(&f.AuthorizationServers[i], 1, nil)
+		if err == nil {
+			issuer.Run(ended) // at once: ends what its cache started
+			continue
 		}
+		problems = append(problems, spec.Problem{
+			Path: fmt.Sprintf("authorizationServers[%d].jwks", i), Found: "a key set of no use (" + err.Error() + ")",
+			Expected: "a JWK set with a public signature key (RFC 7517)",
+		})
+		bad = true
 	}
 	if bad {
 		return nil, problems
@@ -63,6 +69,9 @@ func problemCount(problems []spec.Problem, name string) error {
 		if !p.Warning {
 			n++
 		}
+	}
+	if n == 1 {
+		return fmt.Errorf("%s: 1 problem; nothing was applied", name)
 	}
 	return fmt.Errorf("%s: %d problems; nothing was applied", name, n)
 }

@@ -6,12 +6,10 @@ import (
 	"errors"
 	"log/slog"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"reflect"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -29,7 +27,7 @@ type configuration struct {
 	issuers    *issuers
 	observer   *observer
 	started    spec.Listen // what the listeners were made from
-	message    int
+	limits     spec.Limits // likewise, those that need a restart
 
 	current  atomic.Pointer[spec.File]
 	mu       sync.Mutex
@@ -70,10 +68,11 @@ func (c *configuration) reload() {
 	defer c.mu.Unlock()
 	data, err := readFile(c.path)
 	if err != nil {
-		if !c.rejected.Swap(true) {
+		if unread := [sha256.Size]byte{}; c.seen != unread {
+			c.seen = unread
 			c.log.Error("the configuration cannot be read; the last good one stays in force", "path", c.path, "problem", fileProblem(err))
 		}
-		c.seen = [sha256.Size]byte{}
+		c.rejected.Store(true)
 		return
 	}
 	sum := sha256.Sum256(data)
@@ -94,8 +93,8 @@ func (c *configuration) reload() {
 		return
 	}
 	c.log.Info("configuration applied", "path", c.path, "resources", len(f.Resources), "authorization_servers", len(f.AuthorizationServers))
-	if !reflect.DeepEqual(f.Listen, c.started) || f.Limits.MessageBytes != c.message {
-		c.log.Warn("listen or limits.messageBytes changed; restart to apply them, everything else is in force", "path", c.path)
+	if !reflect.DeepEqual(f.Listen, c.started) || f.Limits.MessageBytes != c.limits.MessageBytes || f.Limits.CacheEntries != c.limits.CacheEntries {
+		c.log.Warn("listen, limits.messageBytes or limits.cacheEntries changed; restart to apply them, everything else is in force", "path", c.path)
 	}
 }
 
@@ -119,9 +118,18 @@ func fileProblem(err error) string {
 	return err.Error()
 }
 
+// How long a file must be left alone before it is read: while somebody writes in place, it may say less than it should and
+// still be good. Where files beside it never rest, it is read all the same.
+const (
+	settle    = 100 * time.Millisecond
+	maxSettle = time.Second
+)
+
+var errWatchEnded = errors.New("the watch of the configuration ended")
+
 // watch reloads when the file changes, by whatever way: written, renamed over, or swapped by a symbolic link, as Kubernetes
-// does with mounted ConfigMaps; and on SIGHUP. It returns when ctx ends.
-func (c *configuration) watch(ctx context.Context) error {
+// does with mounted ConfigMaps; and on SIGHUP, at once. It returns when ctx ends.
+func (c *configuration) watch(ctx context.Context, hup <-chan os.Signal) error {
 	watcher, err := fsnotify.NewWatcher()
 	if err != nil {
 		return err
@@ -130,27 +138,34 @@ func (c *configuration) watch(ctx context.Context) error {
 	if err := watcher.Add(filepath.Dir(c.path)); err != nil {
 		return err
 	}
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
-	c.reload() // what changed before the watch began
+	return c.follow(ctx, hup, watcher.Events, watcher.Errors)
+}
+
+func (c *configuration) follow(ctx context.Context, hup <-chan os.Signal, events <-chan fsnotify.Event, lost <-chan error) error {
+	look, latest := time.NewTimer(settle), time.Now().Add(maxSettle) // for what changed before the watch began
+	defer look.Stop()
 	for {
+		var ok bool
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-hup:
 			c.reload()
-		case _, ok := <-watcher.Events:
-			if !ok {
-				return errors.New("the watch of the configuration ended")
-			}
+			continue
+		case <-look.C:
 			c.reload()
-		case _, ok := <-watcher.Errors: // events may be lost: look
-			if !ok {
-				return errors.New("the watch of the configuration ended")
-			}
-			c.reload()
+			latest = time.Time{}
+			continue
+		case _, ok = <-events:
+		case _, ok = <-lost: // events, perhaps
 		}
+		if !ok {
+			return errWatchEnded
+		}
+		if latest.IsZero() {
+			latest = time.Now().Add(maxSettle)
+		}
+		look.Reset(max(0, min(settle, time.Until(latest))))
 	}
 }
 

@@ -34,9 +34,8 @@ type issuers struct {
 
 type running struct {
 	*token.Issuer
-	spec         spec.AuthorizationServer
-	cacheEntries int
-	stop         context.CancelFunc
+	spec spec.AuthorizationServer
+	stop context.CancelFunc
 }
 
 func newIssuers(ctx context.Context, log *slog.Logger) *issuers {
@@ -52,15 +51,15 @@ func (i *issuers) prepare(f *spec.File) (verifier func([]string) authz.Verifier,
 	share := max(1, f.Limits.CacheEntries/max(1, len(f.AuthorizationServers)))
 	for n := range f.AuthorizationServers {
 		s := &f.AuthorizationServers[n]
-		if old := i.runs[s.Name]; old != nil && old.cacheEntries == share && reflect.DeepEqual(old.spec, *s) {
-			next[s.Name] = old
+		if old := i.runs[s.Name]; old != nil && reflect.DeepEqual(old.spec, *s) {
+			next[s.Name] = old // with the cache it has: a tenant who comes or goes must cost nobody else his keys
 			continue
 		}
 		issuer, err := newIssuer(s, share, i.log)
 		if err != nil {
 			return nil, nil, err
 		}
-		next[s.Name] = &running{Issuer: issuer, spec: *s, cacheEntries: share}
+		next[s.Name] = &running{Issuer: issuer, spec: *s}
 	}
 	verifier = func(names []string) authz.Verifier {
 		all := make([]*token.Issuer, 0, len(names))

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/mcp-authz/mcp-authz/authz/spec"
@@ -36,12 +37,15 @@ func bind(addr string) (net.Listener, error) {
 	if !isUnix {
 		return net.Listen("tcp", addr)
 	}
-	if conn, err := net.Dial("unix", path); err == nil {
+	conn, err := net.Dial("unix", path)
+	if err == nil {
 		conn.Close()
 		return nil, errors.New("another process answers on this socket")
 	}
-	if info, err := os.Lstat(path); err == nil && info.Mode()&os.ModeSocket != 0 {
-		if err := os.Remove(path); err != nil { // left behind by a process that was killed
+	// Refused means that nobody listens: a process that was killed left the socket behind. Any other error, such as a full
+	// queue or a lack of permission, may well come from a living one.
+	if info, statErr := os.Lstat(path); errors.Is(err, syscall.ECONNREFUSED) && statErr == nil && info.Mode()&os.ModeSocket != 0 {
+		if err := os.Remove(path); err != nil {
 			return nil, err
 		}
 	}

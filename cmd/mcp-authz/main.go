@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -11,7 +12,9 @@ import (
 
 func main() {
 	if err := newCommand().Execute(); err != nil {
-		fmt.Fprintln(os.Stderr, "mcp-authz:", err)
+		if !errors.Is(err, errLogged) {
+			fmt.Fprintln(os.Stderr, "mcp-authz:", err)
+		}
 		os.Exit(1)
 	}
 }

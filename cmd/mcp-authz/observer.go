@@ -69,7 +69,10 @@ func (o *observer) Observe(r *authz.Request, d authz.Decision, took time.Duratio
 	if !d.Allowed() {
 		status = d.Answer().Status
 	}
-	path, _, _ := strings.Cut(r.Path, "?")
+	path := r.Path
+	if end := strings.IndexAny(path, "?#"); end >= 0 {
+		path = path[:end]
+	}
 	attrs := make([]slog.Attr, 0, 14)
 	attrs = append(attrs,
 		slog.String(fieldDecision, d.ID), slog.String(fieldOutcome, outcome), slog.String(fieldReason, d.Reason.String()),

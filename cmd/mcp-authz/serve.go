@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"time"
 
@@ -42,12 +43,18 @@ func serveCommand() *cobra.Command {
 	return cmd
 }
 
+// errLogged ends the process with 1. What went wrong is in the log, and no text for people may follow it there.
+var errLogged = errors.New("see the log")
+
 // serve runs the process until a signal, or until something fails that it cannot do without. From the first listener on it
 // writes JSON lines to out and nothing else.
 func serve(ctx context.Context, path string, out io.Writer) error {
 	if ctx == nil {
 		ctx = context.Background()
 	}
+	hup := make(chan os.Signal, 1) // caught from the start, else an early one would end the process
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return err
@@ -89,14 +96,17 @@ func serve(ctx context.Context, path string, out io.Writer) error {
 	watching := newObserver(log, registry)
 	servers := newIssuers(life, log)
 	defer servers.wait()
+	var parts sync.WaitGroup
+	defer parts.Wait()
 	defer end()
 	config := &configuration{
 		path: path, log: log, level: level, authorizer: &authz.Authorizer{Observer: watching}, issuers: servers, observer: watching,
-		started: file.Listen, message: file.Limits.MessageBytes, seen: sha256.Sum256(data),
+		started: file.Listen, limits: file.Limits, seen: sha256.Sum256(data),
 	}
 	config.logProblems(problems)
 	if err := config.apply(file); err != nil {
-		return err
+		log.Error("the configuration cannot be applied", "path", path, "problem", err.Error())
+		return errLogged
 	}
 	ready := &readiness{config: config, issuers: servers}
 	checks := extauthz.NewServer(extauthz.Config{Authorizer: config.authorizer, MessageBytes: file.Limits.MessageBytes, TLS: tlsForGRPC})
@@ -107,40 +117,52 @@ func serve(ctx context.Context, path string, out io.Writer) error {
 	defer stop()
 	failed := make(chan error, 4)
 	run := func(what string, f func() error) {
-		go func() {
+		parts.Go(func() {
 			if err := f(); err != nil && !errors.Is(err, http.ErrServerClosed) {
 				failed <- fmt.Errorf("%s: %w", what, err)
 			}
-		}()
+		})
 	}
 	run("listen.grpc "+file.Listen.GRPC, func() error { return checks.Serve(bound.grpc) })
 	run("listen.metadata "+file.Listen.Metadata, func() error { return serveHTTP(documents, bound.metadata) })
 	run("listen.admin "+file.Listen.Admin, func() error { return serveHTTP(admin, bound.admin) })
-	run("configuration "+path, func() error { return config.watch(life) })
+	run("configuration "+path, func() error { return config.watch(life, hup) })
 	ready.serving.Store(true)
 	v, revision, _ := buildVersion()
 	log.Info("serving", "version", v, "revision", revision, "grpc", bound.grpc.Addr().String(), "metadata", bound.metadata.Addr().String(),
 		"admin", bound.admin.Addr().String(), "resources", len(file.Resources), "authorization_servers", len(file.AuthorizationServers))
+	attempted := make(chan struct{})
 	go func() {
 		waitForKeys(life, servers)
-		ready.attempted.Store(true)
-		checks.SetServing(!ready.draining.Load())
-		log.Info("ready")
+		close(attempted)
 	}()
 
-	select {
-	case err = <-failed:
-		log.Error("a part of the process failed; ending", "problem", err.Error())
-	case <-stopped.Done():
-		stop() // a second signal ends the process at once
-		delay := config.current.Load().DrainDelay
-		log.Info("draining", "delay", delay.String())
-		ready.draining.Store(true)
-		checks.SetServing(false)
+	for waiting := true; waiting; {
 		select {
-		case <-time.After(delay):
+		case <-attempted:
+			attempted = nil
+			ready.attempted.Store(true)
+			checks.SetServing(true)
+			log.Info("ready")
+			continue
 		case err = <-failed:
+		case <-stopped.Done():
+			stop() // a second signal ends the process at once
+			delay := config.current.Load().DrainDelay
+			log.Info("draining", "delay", delay.String())
+			ready.draining.Store(true)
+			checks.SetServing(false)
+			select {
+			case <-time.After(delay):
+			case err = <-failed:
+			}
 		}
+		waiting = false
+	}
+	stop()
+	if err != nil {
+		log.Error("a part of the process failed; ending", "problem", err.Error())
+		err = errLogged
 	}
 	deadline, cancel := context.WithTimeout(life, stopDeadline)
 	defer cancel()

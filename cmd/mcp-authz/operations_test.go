@@ -1,0 +1,276 @@
+package main
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/mcp-authz/mcp-authz/authz"
+	"github.com/mcp-authz/mcp-authz/authz/spec"
+)
+
+const operations = "../../docs/operations.md"
+
+// section is the text below a heading, up to the next one.
+func section(t *testing.T, heading string) string {
+	t.Helper()
+	data, err := os.ReadFile(operations)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, found := strings.Cut(string(data), "\n"+heading+"\n")
+	if !found {
+		t.Fatalf("no %q in %s", heading, operations)
+	}
+	text, _, _ := strings.Cut(rest, "\n#")
+	return text
+}
+
+// table is the first table of a section, without its head: cells without blanks and backquotes around.
+func table(t *testing.T, heading string) (rows [][]string) {
+	t.Helper()
+	for line := range strings.SplitSeq(section(t, heading), "\n") {
+		if !strings.HasPrefix(line, "|") {
+			continue
+		}
+		cells := strings.Split(strings.Trim(line, "|"), "|")
+		for i := range cells {
+			cells[i] = strings.ReplaceAll(strings.TrimSpace(cells[i]), "`", "")
+		}
+		rows = append(rows, cells)
+	}
+	if len(rows) < 3 {
+		t.Fatalf("no table below %q", heading)
+	}
+	return rows[2:]
+}
+
+func same(t *testing.T, what string, code, document []string) {
+	t.Helper()
+	slices.Sort(code)
+	slices.Sort(document)
+	if diff := cmp.Diff(code, document); diff != "" {
+		t.Errorf("%s (-code +document):\n%s", what, diff)
+	}
+}
+
+// constants are the values of the string constants of names.go whose name has a prefix.
+func constants(t *testing.T, prefix string) (values []string) {
+	t.Helper()
+	f, err := parser.ParseFile(token.NewFileSet(), "names.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ast.Inspect(f, func(n ast.Node) bool {
+		if s, ok := n.(*ast.ValueSpec); ok && strings.HasPrefix(s.Names[0].Name, prefix) {
+			value, err := strconv.Unquote(s.Values[0].(*ast.BasicLit).Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			values = append(values, value)
+		}
+		return true
+	})
+	return values
+}
+
+// collected are our metrics as they are collected: name, type and labels.
+func collected(t *testing.T) (names, rows []string) {
+	t.Helper()
+	c := configured(t, anyPorts+corpElsewhere+github)
+	registry := prometheus.NewRegistry()
+	newAdmin(&readiness{config: c, issuers: c.issuers}, registry, c.log)
+	o := newObserver(c.log, registry)
+	o.Observe(request(""), authz.Decision{}, 0)
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if !strings.HasPrefix(f.GetName(), "mcp_authz_") {
+			continue
+		}
+		var labels []string
+		for _, l := range f.GetMetric()[0].GetLabel() {
+			labels = append(labels, l.GetName())
+		}
+		names = append(names, f.GetName())
+		rows = append(rows, fmt.Sprintln(f.GetName(), strings.ToLower(f.GetType().String()), strings.Join(labels, ", ")))
+	}
+	return names, rows
+}
+
+func TestOperationsListsTheMetrics(t *testing.T) {
+	names, rows := collected(t)
+	same(t, "metrics of names.go", constants(t, "metric"), names)
+	var documented []string
+	for _, r := range table(t, "## Metrics") {
+		documented = append(documented, fmt.Sprintln(r[0], r[1], r[2]))
+	}
+	same(t, "metrics, their types and labels", rows, documented)
+
+	// Nor does the rest of the page invent any.
+	data, err := os.ReadFile(operations)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range regexp.MustCompile(`mcp_authz_[a-z_]+`).FindAllString(string(data), -1) {
+		if !slices.Contains(names, strings.TrimSuffix(name, "_bucket")) {
+			t.Errorf("%s is no metric of ours", name)
+		}
+	}
+}
+
+// A running process shows the very same metrics, with these labels whatever happens.
+func TestMetricsOfAProcess(t *testing.T) {
+	names, _ := collected(t)
+	issuer := authorizationServer(t)
+	p := start(t, anyPorts+corp(issuer)+github)
+	p.log.wait(t, "ready", 1)
+	p.check(anonymous())
+	p.check(with(good(issuer)))
+	other := anonymous()
+	other.Host, other.Method = "MARKER.example.com", "BREW"
+	p.check(other)
+	_, body := get(t, "http://"+p.admin+"/metrics")
+	for _, name := range names {
+		if !strings.Contains(body, "\n"+name) {
+			t.Errorf("/metrics has no %s", name)
+		}
+	}
+	labels := map[string]bool{}
+	for _, m := range regexp.MustCompile(`(?m)^mcp_authz_decisions_total\{(.*)\} `).FindAllStringSubmatch(body, -1) {
+		labels[m[1]] = true
+	}
+	want := map[string]bool{
+		`outcome="deny",reason="no_credential",resource="github"`: true, `outcome="allow",reason="allowed",resource="github"`: true,
+		`outcome="deny",reason="resource_unknown",resource=""`: true,
+	}
+	if diff := cmp.Diff(want, labels); diff != "" {
+		t.Errorf("labels (-want +got):\n%s", diff)
+	}
+}
+
+func TestOperationsListsTheLogFields(t *testing.T) {
+	var documented []string
+	for _, r := range table(t, "### The decision line") {
+		documented = append(documented, r[0])
+	}
+	same(t, "fields of the decision line", constants(t, "field"), documented)
+}
+
+func TestOperationsListsTheReasons(t *testing.T) {
+	var code, documented []string
+	for _, r := range authz.Reasons() {
+		code = append(code, fmt.Sprintln(r, r.Status()))
+	}
+	for _, r := range table(t, "### Reasons") {
+		documented = append(documented, fmt.Sprintln(r[0], r[1]))
+	}
+	same(t, "reasons", code, documented)
+}
+
+// Every message that can be logged above the level debug is explained, and no other.
+func TestOperationsListsTheMessages(t *testing.T) {
+	var code, documented []string
+	for _, dir := range []string{".", "../../authz/token", "../../authz/extauthz"} {
+		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range files {
+			if !strings.HasSuffix(name, "_test.go") {
+				code = append(code, messages(t, name)...)
+			}
+		}
+	}
+	slices.Sort(code)
+	code = slices.DeleteFunc(slices.Compact(code), func(m string) bool { return m == "decision" }) // has a section of its own
+	for _, r := range table(t, "### Other lines") {
+		documented = append(documented, r[0])
+	}
+	same(t, "messages", code, documented)
+}
+
+// messages are the first texts in calls of a logger's methods.
+func messages(t *testing.T, file string) (found []string) {
+	t.Helper()
+	f, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ast.Inspect(f, func(n ast.Node) bool {
+		call, ok := n.(*ast.CallExpr)
+		if !ok {
+			return true
+		}
+		method, ok := call.Fun.(*ast.SelectorExpr)
+		if !ok || !slices.Contains([]string{"Info", "Warn", "Error", "Log", "LogAttrs"}, method.Sel.Name) {
+			return true
+		}
+		for _, arg := range call.Args {
+			if text, ok := arg.(*ast.BasicLit); ok && text.Kind == token.STRING {
+				message, err := strconv.Unquote(text.Value)
+				if err != nil {
+					t.Fatal(err)
+				}
+				found = append(found, message)
+				break
+			}
+		}
+		return true
+	})
+	return found
+}
+
+// Invariant 9: every YAML on the page is a whole configuration that loads without a complaint.
+func TestOperationsYAML(t *testing.T) {
+	data, err := os.ReadFile(operations)
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := regexp.MustCompile("(?s)```ya?ml\n(.*?)```").FindAllStringSubmatch(string(data), -1)
+	if len(blocks) == 0 {
+		t.Fatal("no YAML found")
+	}
+	for _, b := range blocks {
+		if f, problems := spec.Load([]byte(b[1])); f == nil || len(problems) > 0 {
+			t.Errorf("%v in\n%s", problems, b[1])
+		}
+	}
+}
+
+// The limits that the page names are those of the code.
+func TestOperationsSizing(t *testing.T) {
+	f, problems := spec.Load([]byte("resources: []\n"))
+	if f == nil {
+		t.Fatal(problems)
+	}
+	want := map[string]string{
+		"limits.concurrentChecks": strconv.Itoa(f.Limits.ConcurrentChecks),
+		"limits.checkDeadline":    fmt.Sprintf("%.0f s", f.Limits.CheckDeadline.Seconds()),
+		"limits.messageBytes":     fmt.Sprintf("%d MiB", f.Limits.MessageBytes>>20),
+		"limits.tokenBytes":       fmt.Sprintf("%d KiB", f.Limits.TokenBytes>>10),
+		"limits.cacheEntries":     fmt.Sprintf("%d,000", f.Limits.CacheEntries/1000),
+	}
+	got := map[string]string{}
+	for _, r := range table(t, "## Sizing") {
+		if strings.HasPrefix(r[0], "limits.") {
+			got[r[0]] = r[1]
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("limits (-code +document):\n%s", diff)
+	}
+}
