@@ -93,16 +93,7 @@ func play(t *testing.T, text string, encoding authztest.Encoding) string {
 	}
 	r.Header = kept
 	w := newWorld(t, fault)
-	expand := func(s string) string {
-		for name, token := range w.tokens {
-			s = strings.ReplaceAll(s, "{"+name+"}", token)
-		}
-		return strings.ReplaceAll(s, "{2MiB}", strings.Repeat("x", 2<<20))
-	}
-	r.Path, r.Body = expand(r.Path), expand(r.Body)
-	for i := range r.Header {
-		r.Header[i][1] = expand(r.Header[i][1])
-	}
+	cast().Fill(&r)
 	ctx := t.Context()
 	if fault == "canceled" {
 		var cancel context.CancelFunc
@@ -122,7 +113,7 @@ func play(t *testing.T, text string, encoding authztest.Encoding) string {
 	return decisionID.ReplaceAllString(v.String(), `"decision":"{decision}"`)
 }
 
-// wellFormed holds for every verdict: A-02, A-07, A-13 to A-17, A-26, I-01, I-02, I-03, I-23.
+// wellFormed holds for every verdict: A-02, A-07, A-13 to A-17, A-26, E-33, I-01, I-02, I-03, I-23.
 func wellFormed(t *testing.T, v authztest.Verdict, secrets map[string]string) {
 	t.Helper()
 	for name, secret := range secrets { // invariant 4

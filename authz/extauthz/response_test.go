@@ -11,7 +11,7 @@ import (
 )
 
 // Invariant 1, I-01: every decision that is not an allow renders with a status other than OK and an answer of its own. That
-// holds for every Reason, the zero value and numbers that no Reason has.
+// holds for every Reason, the zero value and numbers that no Reason has, so that no refused request reaches a server (B-02).
 func TestOnlyAnAllowIsOK(t *testing.T) {
 	reasons := append(authz.Reasons(), 200, 255)
 	for _, reason := range reasons {

@@ -3,8 +3,6 @@ package extauthz_test
 import (
 	"context"
 	"net/http"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -22,14 +20,14 @@ type world struct {
 }
 
 const (
-	issuerCorp  = "https://idp.example.com"
-	issuerOther = "https://other.example.com"
+	issuerCorp  = authztest.CastCorp
+	issuerOther = authztest.CastOther
 )
 
 // newWorld makes it. A fault is one of the ways in which deciding fails; "" for none.
 func newWorld(t *testing.T, fault string) world {
 	t.Helper()
-	corp, other := corp(), other()
+	corp, other := cast().Corp, cast().Other
 	verifier := verifierOf(t, corp)
 	switch fault {
 	case "keys":
@@ -76,42 +74,7 @@ func newWorld(t *testing.T, fault string) world {
 	if fault != "unconfigured" {
 		a.Use(&authz.Snapshot{Resources: table, Limits: limits})
 	}
-	return world{server: extauthz.NewServer(extauthz.Config{Authorizer: a, MessageBytes: 4 << 20}), tokens: tokens()}
-}
-
-// tokens are those that cases name in braces.
-var tokens = sync.OnceValue(func() map[string]string {
-	corp, other := corp(), other()
-	const github = "https://mcp.example.com/github/mcp"
-	bare := func(resource string) string { return corp.Mint(map[string]any{"aud": resource, "sub": "alice"}) }
-	scoped := func(scope string) string {
-		return corp.Mint(map[string]any{"aud": github, "scope": scope, "sub": "alice"})
-	}
-	past := time.Now().Add(-time.Hour).Unix()
-	wrongKey := corp.Token(map[string]any{"aud": github, "scope": "mcp:use"})
-	wrongKey.Key = otherKey()
-	return map[string]string{
-		"demo": bare("http://localhost:3000"), "good": scoped("mcp:use extra"), "admin": scoped("mcp:admin"),
-		"unscoped": bare(github), "narrow": scoped("other mcp:admin-read"), "expired": corp.Mint(map[string]any{"aud": github, "exp": past, "iat": past - 60}),
-		"early":        corp.Mint(map[string]any{"aud": github, "nbf": time.Now().Add(time.Hour).Unix()}),
-		"elsewhere":    bare("https://mcp.example.com/slack/mcp"),
-		"foreign":      other.Mint(map[string]any{"aud": github}),
-		"signature":    wrongKey.Compact(),
-		"slack":        other.Mint(map[string]any{"aud": "https://mcp.example.com/slack/mcp", "sub": "zoë, \"the\" 100%\r\nx: y ", "client_id": authztest.Omit}),
-		"slack-shared": other.Mint(map[string]any{"aud": []string{"https://mcp.example.com/slack/mcp", "https://b.example.com"}}),
-		"idtoken":      idToken(corp),
-		"bound":        corp.Mint(map[string]any{"aud": github, "cnf": map[string]any{"jkt": "x"}}),
-		"long":         strings.Repeat("a", 20<<10),
-		"inner":        corp.Mint(map[string]any{"aud": github + "/Admin", "scope": "mcp:admin"}),
-		"inner-narrow": corp.Mint(map[string]any{"aud": github + "/Admin", "scope": "mcp:use"}),
-		"tenant":       corp.Mint(map[string]any{"aud": "https://a.tenants.example.com/mcp", "scope": "mcp:use"}),
-	}
-})
-
-func idToken(i *authztest.Issuer) string {
-	t := i.Token(map[string]any{"aud": []string{"client-1", "https://mcp.example.com/github/mcp"}, "nonce": "n"})
-	t.Header["typ"] = "JWT"
-	return t.Compact()
+	return world{server: extauthz.NewServer(extauthz.Config{Authorizer: a, MessageBytes: 4 << 20}), tokens: cast().Tokens}
 }
 
 func verifierOf(t *testing.T, i *authztest.Issuer) authz.Verifier {

@@ -22,7 +22,7 @@ var sayable = regexp.MustCompile(`^(warning: )?\S.*?( \(line \d+\))?: found \S.*
 
 // Every mistake has a file of its own, and next to it the problems as "mcp-authz check" prints them. Among them: scopes outside
 // their set (A-15) and offline_access (A-20), too much leeway (B-17), identifiers that are none (C-04), no authorization server
-// (C-08).
+// (C-08), links that are no URL (C-13).
 func TestBadFiles(t *testing.T) {
 	for _, name := range files(t, "bad") {
 		t.Run(strings.TrimSuffix(filepath.Base(name), ".yaml"), func(t *testing.T) {

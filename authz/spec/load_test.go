@@ -12,6 +12,7 @@ import (
 	"github.com/mcp-authz/mcp-authz/authz/token"
 )
 
+// What is not written is the careful choice: all listeners on loopback (J-06).
 func TestDefaults(t *testing.T) {
 	want := spec.File{
 		Listen: spec.Listen{GRPC: "127.0.0.1:9001", Metadata: "127.0.0.1:8080", Admin: "127.0.0.1:9090"},

@@ -108,7 +108,8 @@ func TestSnapshotLimits(t *testing.T) {
 	}
 }
 
-// C-08, C-12: what is declared stands in the document, with the issuers byte for byte, and nothing empty does.
+// C-08, C-09, C-12, C-13: what is declared stands in the document, with the issuers byte for byte, and nothing empty does. Of the
+// scopes it has those required, not all that are known (C-10).
 func TestSnapshotDocuments(t *testing.T) {
 	a := authorizer(t, load(t, declared), &stub{})
 	for place, want := range map[string]string{
@@ -142,7 +143,7 @@ func object(t *testing.T, text string) (v map[string]any) {
 	return v
 }
 
-// Required scopes and implies decide, and the first challenge asks for what is required.
+// Required scopes and implies decide (F-03), and the first challenge asks for what is required.
 func TestSnapshotScopes(t *testing.T) {
 	type row struct{ granted, missing string }
 	allow := func(granted string) row { return row{granted, ""} }

@@ -57,11 +57,11 @@ func kindVectors() []vector {
 			claim("htm", "POST"), claim("htu", r), without("iss"), without("exp")),
 		deny("B-30 signed metadata", authz.TokenClaims, jwt, claim("resource", r), without("exp"), audienceOmitted),
 
-		bound("A-07 bound by DPoP", object{"jkt": "x"}),
-		bound("A-07 bound by mutual TLS", object{"x5t#S256": "x"}),
-		bound("A-07 bound to nothing", object{}),
-		bound("A-07 bound to null", nil),
-		bound("A-07 bound, no typ", object{"jkt": "x"}, typless),
+		bound("G-01 bound by DPoP, A-07", object{"jkt": "x"}),
+		bound("G-18 bound by mutual TLS, A-07", object{"x5t#S256": "x"}),
+		bound("G-18 bound to nothing, A-07", object{}),
+		bound("G-18 bound to null, A-07", nil),
+		bound("G-01 bound, no typ, A-07", object{"jkt": "x"}, typless),
 
 		allow("B-39 machine token", claim("sub", "client-1")),
 		allow("B-39 machine token, strict", on("strict"), claim("sub", "client-1")),

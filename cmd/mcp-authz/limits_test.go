@@ -44,7 +44,7 @@ func TestLargeCheckRequests(t *testing.T) {
 	wantAllowed(t, "after one that was too large", p.check(with(good(issuer))))
 }
 
-// Invariant 7, A-23, D-09: an authorization server that hangs costs nobody his verdict. Without keys every check is answered
+// Invariant 7, A-23, D-09, I-21: an authorization server that hangs costs nobody his verdict. Without keys every check is answered
 // 503 by us, within its own deadline and however many wait; with known keys they are allowed.
 func TestHangingAuthorizationServer(t *testing.T) {
 	hanging, known := authorizationServer(t), authorizationServer(t)
