@@ -1,0 +1,145 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// login is a world in which a client can log in by itself: an MCP server behind Envoy and mcp-authz, and the development
+// authorization server. Whatever the client asks of either is on record.
+type login struct {
+	origin, issuer string // as the client knows them
+	gateway        string // Envoy's own address, past the record
+	record         *record
+	front          *front
+}
+
+// newLogin makes it. path is that of the resource, more is what else its declaration says.
+func newLogin(t testing.TB, version, mcpServer, path, more string) *login {
+	t.Helper()
+	l := &login{record: &record{}}
+	issuerAddr := freeAddr(t)
+	l.issuer = l.record.before(t, "issuer", issuerAddr)
+	issuer := start(t, "dev-issuer", bin+"/dev-issuer", "--listen", issuerAddr, "--issuer", l.issuer)
+	eventually(t, "dev-issuer is ready", func() bool {
+		return issuer.running() && answers("http://"+issuerAddr+"/.well-known/oauth-authorization-server", http.StatusOK)
+	})
+	gatewayAddr := freeAddr(t)
+	l.gateway, l.origin = gatewayAddr, l.record.before(t, "gateway", gatewayAddr)
+	l.front = serve(t, fmt.Sprintf("authorizationServers:\n- {name: dev, issuer: %q}\nresources:\n- {name: mcp, resource: %q, authorizationServers: [dev]%s}\n",
+		l.issuer, l.origin+path, more))
+	startEnvoy(t, version, envoyFile(t, l.front.grpc, mcpServer, edit{"port_value: 0}} # CHANGE: 0.0.0.0", "port_value: " + portOf(gatewayAddr) + "}} # CHANGE: 0.0.0.0"}))
+	return l
+}
+
+// token asks the authorization server for one, as a machine would.
+func (l *login) token(t testing.TB, resource, scope string) string {
+	t.Helper()
+	form := url.Values{"grant_type": {"client_credentials"}, "resource": {resource}, "client_id": {"demo"}, "client_secret": {"demo"}}
+	if scope != "" {
+		form.Set("scope", scope)
+	}
+	resp, err := http.PostForm(l.issuer+"/token", form)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var got struct {
+		AccessToken string `json:"access_token"`
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&got); err != nil || got.AccessToken == "" {
+		t.Fatalf("the token endpoint answers %s, %v", resp.Status, err)
+	}
+	return got.AccessToken
+}
+
+// record is who was asked for what, in the order of arrival.
+type record struct {
+	mu      sync.Mutex
+	entries []*entry
+}
+
+type entry struct{ who, what, status string }
+
+func (e *entry) String() string { return e.who + " " + e.what + " " + e.status }
+
+// lines are the requests so far.
+func (r *record) lines() (out []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, e := range r.entries {
+		out = append(out, e.String())
+	}
+	return out
+}
+
+// before records what goes to an address. It returns the URL that clients use instead.
+func (r *record) before(t testing.TB, who, addr string) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := &httputil.ReverseProxy{
+		FlushInterval: -1, // event streams
+		Rewrite: func(p *httputil.ProxyRequest) {
+			p.Out.URL.Scheme, p.Out.URL.Host, p.Out.Host = "http", addr, p.In.Host
+		},
+	}
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, in *http.Request) {
+		e := &entry{who: who, what: in.Method + " " + in.URL.Path, status: "open"}
+		body, _ := io.ReadAll(in.Body)
+		in.Body = io.NopCloser(bytes.NewReader(body))
+		var message struct{ Method string }
+		if json.Unmarshal(body, &message) == nil && message.Method != "" {
+			e.what += " " + message.Method
+		}
+		r.mu.Lock()
+		r.entries = append(r.entries, e)
+		r.mu.Unlock()
+		proxy.ServeHTTP(&statusWriter{w, func(status int) {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			e.status = fmt.Sprint(status)
+		}}, in)
+	})}
+	go server.Serve(listener) //nolint:errcheck // ends with the test
+	t.Cleanup(func() { server.Close() })
+	return "http://localhost:" + portOf(listener.Addr().String())
+}
+
+type statusWriter struct {
+	http.ResponseWriter
+	tell func(int)
+}
+
+func (w *statusWriter) WriteHeader(status int) {
+	w.tell(status)
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap lets event streams be flushed.
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// client runs a program of node/typescript-sdk-v1 and returns the line that it prints.
+func client(t testing.TB, program string, args ...string) (line string, err error) {
+	t.Helper()
+	cmd := exec.Command("node", append([]string{nodeFolder(t, "typescript-sdk-v1") + "/" + program}, args...)...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("%w: %s", err, stderr.String())
+	}
+	return strings.TrimSpace(string(out)), nil
+}
