@@ -18,7 +18,8 @@ func (t target) authority() string {
 }
 
 // canonicalize is step 1: a host and a path that can be read in one way only, or nothing. CONNECT and "OPTIONS *" have no
-// path and fall here. A "host" field that says something else than the authority is refused: the two could be routed apart.
+// path and fall here. A field that says something else than the authority, or than the path, is refused: the two could be routed
+// apart.
 func canonicalize(r *Request) (target, bool) {
 	if r.Method == "CONNECT" || r.Method == "" {
 		return target{}, false
@@ -27,6 +28,10 @@ func canonicalize(r *Request) (target, bool) {
 		switch r.Headers[i].Name {
 		case "host", ":authority":
 			if r.Headers[i].Value != r.Host {
+				return target{}, false
+			}
+		case ":path": // Envoy writes "!" into the path for a byte that is not UTF-8, and routes by the byte
+			if r.Headers[i].Value != r.Path {
 				return target{}, false
 			}
 		}

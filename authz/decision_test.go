@@ -205,12 +205,14 @@ func TestSnapshotAndClock(t *testing.T) {
 			t.Errorf("%v later: %v", after, d.Reason)
 		}
 	}
-	b.Now = nil // the clock on the wall
-	ripe.expires = time.Now().Add(time.Hour)
-	if d := judge(t, deciding(t, declare(t, github, verifier(tokens{"T": ripe}))), withToken()); !d.Allowed() {
-		t.Errorf("before it expires: %v", d.Reason)
-	}
-	if d := judge(t, b, withToken()); d.Reason == authz.Allowed != time.Now().Before(noon.Add(time.Second)) {
-		t.Errorf("by the wall's clock: %v", d.Reason)
+	wall := deciding(t, declare(t, github, verifier(tokens{
+		"old":   {claims: ripe.claims, expires: time.Now().Add(-time.Hour)},
+		"young": {claims: ripe.claims, expires: time.Now().Add(time.Hour)},
+	})))
+	wall.Now = nil // the clock on the wall
+	for token, want := range map[string]authz.Reason{"old": authz.TokenExpired, "young": authz.Allowed} {
+		if d := judge(t, wall, request("POST", github, "authorization", "Bearer "+token)); d.Reason != want {
+			t.Errorf("by the clock on the wall, the %s token: %v", token, d.Reason)
+		}
 	}
 }

@@ -65,7 +65,7 @@ func TestPending(t *testing.T) {
 // Invariant 7: with a hanging issuer, a check is answered by its own deadline or shortly before the gateway's, whichever comes
 // first; waiting twice takes no longer.
 func TestPendingDeadline(t *testing.T) {
-	half := &authz.Pending{Wait: func(context.Context) error { time.Sleep(600 * time.Millisecond); return nil }} //nolint:forbidigo // in a bubble: the clock jumps
+	half := &authz.Pending{Wait: func(context.Context) error { <-time.After(600 * time.Millisecond); return nil }}
 	for _, c := range []struct {
 		rule         string
 		says         []error
@@ -142,8 +142,8 @@ func TestSlots(t *testing.T) {
 		reasons := make(chan authz.Reason)
 		for range 3 {
 			go func() { reasons <- ask("hanging") }()
+			synctest.Wait() // until it waits
 		}
-		synctest.Wait() // all of them wait
 		if got := ask("good"); got != authz.Allowed {
 			t.Errorf("while others wait for a network: %v", got)
 		}

@@ -90,7 +90,7 @@ func (r HTTP) CheckRequest(e Encoding) *authv3.CheckRequest {
 		fields = append(fields, [2]string{"x-envoy-auth-partial-body", "true"})
 	}
 	http := &authv3.AttributeContext_HttpRequest{
-		Id: "1", Method: r.Method, Path: r.Path, Host: r.Host, Scheme: "http", Size: int64(len(r.Body)), Protocol: "HTTP/1.1",
+		Id: "1", Method: r.Method, Path: envoyString(r.Path), Host: r.Host, Scheme: "http", Size: int64(len(r.Body)), Protocol: "HTTP/1.1",
 	}
 	if e == RawForm {
 		http.RawBody = []byte(body)

@@ -25,6 +25,9 @@ func request(in *authv3.CheckRequest) *authz.Request {
 		out.Headers = fromList(list)
 	} else {
 		out.Headers = fromMap(http.GetHeaders())
+		if path, _, _ := strings.Cut(out.Path, "?"); strings.IndexByte(path, '!') >= 0 {
+			out.Path = "" // "!" may stand for a byte that was not UTF-8, which the upstream gets: not canonical
+		}
 	}
 	out.Pin, out.Pinned = in.GetAttributes().GetContextExtensions()[PinKey]
 	return out

@@ -181,3 +181,24 @@ func TestDynamicMetadata(t *testing.T) {
 		}
 	}
 }
+
+// Invariant 10, I-05, I-06: Envoy writes "!" into the path for a byte that is not UTF-8, and routes and sends the byte. Where it
+// shows us the byte, it counts; where it cannot, "!" is refused.
+func TestPathBytes(t *testing.T) {
+	w := newWorld(t, "")
+	for path, want := range map[string]map[authztest.Encoding]int{
+		"/github\xff/mcp":  {authztest.RawForm: 400, authztest.StringForm: 400},
+		"/github/mcp/\xff": {authztest.RawForm: 400, authztest.StringForm: 400},
+		"/github/mcp/!":    {authztest.RawForm: 200, authztest.StringForm: 400},
+		"/github/mcp?x=!":  {authztest.RawForm: 200, authztest.StringForm: 200},
+		"/github/mcp?x=#":  {authztest.RawForm: 400, authztest.StringForm: 400},
+	} {
+		r := goodRequest()
+		r.Path, r.Header[0][1] = path, "Bearer "+w.tokens["good"]
+		for encoding, status := range want {
+			if v := check(t, w, r.CheckRequest(encoding)); v.Allowed != (status == 200) || !v.Allowed && v.Status != status {
+				t.Errorf("%q, %s form: %v, want %d", path, encoding, v, status)
+			}
+		}
+	}
+}

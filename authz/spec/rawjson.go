@@ -13,7 +13,7 @@ const maxDepth = 16
 // raw takes a mapping as the JSON object that it stands for.
 func (d decoder) raw(path string, n *yaml.Node, to *RawJSON) bool {
 	if n.Kind != yaml.MappingNode {
-		d.mismatch(path, n, "a mapping")
+		d.add(path, "no mapping", "a mapping", "") // not the value: it may be secret
 		return false
 	}
 	v, ok := d.json(path, n, 0)

@@ -46,6 +46,13 @@ func (r *refresh) status() Status {
 	return Status{LastAttempt: r.lastStart, Failing: r.failures > 0}
 }
 
+// failing reports whether the last fetch failed.
+func (r *refresh) failing() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.failures > 0
+}
+
 // due reports whether a token may cause a fetch now.
 func (r *refresh) due(now time.Time) bool {
 	r.mu.Lock()
@@ -58,7 +65,7 @@ func (r *refresh) due(now time.Time) bool {
 func (r *refresh) wait(ctx context.Context, since time.Time) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.waiters >= MaxWaiters {
+	if missing := r.lastGood.IsZero() || r.lastGood.Before(since); missing && r.waiters >= MaxWaiters {
 		return errTooManyWaiters
 	}
 	r.waiters++

@@ -206,6 +206,33 @@ func TestBadSignature(t *testing.T) {
 	})
 }
 
+// TestBadSignatureInAnOutage: A-23: where nobody can look whether a key id was reused, a token that is younger than the keys is not
+// judged: 503. One that the keys were fetched after is 401 as ever.
+func TestBadSignatureInAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := ready(t, direct)
+		forged := func() string {
+			d := o.Token(object{"aud": places()["github"].id, "iat": time.Now().Unix()})
+			d.Key = stranger()
+			return d.Compact()
+		}
+		pass(time.Minute)
+		before := forged()
+		pass(9 * time.Minute) // a refresh that succeeds
+		o.FailAll(authztest.Fault{Kind: authztest.Status500})
+		pass(10 * time.Minute)
+		if !o.issuer.Status().Failing {
+			t.Fatal("no fetch failed")
+		}
+		o.check(before, authz.TokenSignature)
+		o.check(forged(), authz.KeysUnavailable)
+		o.check(o.good(), authz.Allowed)
+		o.FailAll(authztest.Fault{})
+		pass(11 * time.Second)
+		o.check(forged(), authz.TokenSignature)
+	})
+}
+
 // TestRotation: D-08: a new key is accepted as soon as it is published, after one fetch and without a 401 in between; a key that
 // is withdrawn stops at the next refresh, tokens in the cache included (B-37).
 func TestRotation(t *testing.T) {

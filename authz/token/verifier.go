@@ -54,7 +54,7 @@ func (v *Verifier) firstSight(token string, d digest, e authz.Expectation, now t
 		return authz.Claims{}, i.unknownKey(c, ks)
 	}
 	if !verifies(c, key) {
-		return authz.Claims{}, i.badSignature(ks)
+		return authz.Claims{}, i.badSignature(c, ks)
 	}
 	claims, err := accept(c)
 	if err != nil {
@@ -156,12 +156,7 @@ func (i *Issuer) anyKeys(ctx context.Context) error {
 // unknownKey answers for a token whose key is not in the set. It is a 401 only once a fetch that began after the token was
 // made, or was first seen, came back without the key; until then nobody knows.
 func (i *Issuer) unknownKey(c *compact, ks *keySet) error {
-	since := time.Now()
-	if c.iat != nil {
-		if made := time.UnixMilli(int64(*c.iat * 1000)).Add(i.Leeway); made.Before(since) {
-			since = made
-		}
-	}
+	since := i.since(c)
 	if ks.static || !ks.began.Before(since) {
 		return authz.TokenKeyUnknown
 	}
@@ -178,10 +173,24 @@ func (i *Issuer) unknownKey(c *compact, ks *keySet) error {
 	}}
 }
 
-// badSignature answers for a signature that a known key did not make. Some servers reuse a kid for a new key, so once per
-// interval it is a reason to look.
-func (i *Issuer) badSignature(ks *keySet) error {
+// since is when a fetch must have begun, at the earliest, to know the key that made a token: when the token was made, or now.
+func (i *Issuer) since(c *compact) time.Time {
 	now := time.Now()
+	if c.iat != nil {
+		if made := time.UnixMilli(int64(*c.iat * 1000)).Add(i.Leeway); made.Before(now) {
+			return made
+		}
+	}
+	return now
+}
+
+// badSignature answers for a signature that a known key did not make. Some servers reuse a kid for a new key, so once per
+// interval it is a reason to look; and while nobody can look, a token that is younger than the keys is not judged.
+func (i *Issuer) badSignature(c *compact, ks *keySet) error {
+	now := time.Now()
+	if !ks.static && i.refresh.failing() && ks.began.Before(i.since(c)) {
+		return authz.KeysUnavailable
+	}
 	if ks.static || !i.refresh.due(now) {
 		return authz.TokenSignature
 	}

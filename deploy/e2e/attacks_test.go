@@ -24,13 +24,13 @@ func routes(addrs map[string]string) []edit {
 			", endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: " + port + "}}}}]}]}}\n"
 	}
 	hosts := "            virtual_hosts:\n" +
-		"            - name: mcp.example.com\n              domains: [mcp.example.com, \"mcp.example.com:443\"]\n              routes:\n" +
+		"            - name: mcp.example.com\n              domains: [mcp.example.com]\n              routes:\n" +
 		route("path_separated_prefix: /github/mcp/Admin, case_sensitive: false", "admin") +
 		route("prefix: /github/mcp", "github") + route("prefix: /slack", "slack") + route("prefix: /", "nobody") +
-		"            - name: solo\n              domains: [solo.example.com, \"solo.example.com:*\"]\n              routes:\n" +
+		"            - name: solo\n              domains: [solo.example.com]\n              routes:\n" +
 		route("path: /admin", "nobody") + route("prefix: /", "solo") +
 		"            - name: tenants\n              domains: [\"*.tenants.example.com\"]\n              routes:\n" + route("prefix: /", "tenant") +
-		"            - name: demo\n              domains: [\"localhost:3000\"]\n              routes:\n" + route("prefix: /", "demo")
+		"            - name: demo\n              domains: [localhost]\n              routes:\n" + route("prefix: /", "demo")
 	return []edit{{"  clusters:\n", clusters}, {"            virtual_hosts:\n", hosts}}
 }
 
@@ -56,6 +56,7 @@ func TestTheUpstreamIsTheResources(t *testing.T) {
 				addrs[name] = servers[name].addr
 			}
 			w := newWorld(t, form.version, append(routes(addrs), form.edits...)...)
+			servers["every other host's"] = w.upstream
 			tokens := map[string]string{}
 			for name := range upstreamOf {
 				tokens[name] = w.cast.Tokens[name]

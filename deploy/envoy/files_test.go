@@ -73,6 +73,7 @@ func TestEveryRouteIsChecked(t *testing.T) {
 	if got := strings.Join(names, " "); got != "envoy.filters.http.ext_authz envoy.filters.http.router" {
 		t.Errorf("http_filters are %s; one before ext_authz could answer or re-route, one after it could change the request", got)
 	}
+	equal(t, hcm, "route_config.ignore_port_in_host_matching", true) // invariant 10: "a:443" is the declared "a"
 	hosts, _ := at(hcm, "route_config.virtual_hosts").([]any)
 	if len(hosts) != 1 || fmt.Sprint(at(hosts[0], "domains")) != "[*]" {
 		t.Errorf("virtual hosts are %v; a host without one is not checked", hosts)
