@@ -77,6 +77,7 @@ func judged(t *testing.T, v authztest.Verdict, want authz.Reason) {
 			t.Errorf("not a plain 503 but %v", v)
 		}
 		return
+	default: // a token that is not good
 	}
 	c, err := authztest.ParseChallenge(v.Get("www-authenticate"))
 	if err != nil || v.Status != status || c.Get("error") != code {

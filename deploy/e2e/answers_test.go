@@ -86,6 +86,7 @@ func TestAnswers(t *testing.T) {
 			if played < 170 {
 				t.Errorf("only %d cases were played", played)
 			}
+			w.keepsSecrets(t)
 		})
 	}
 }
@@ -205,6 +206,29 @@ func compareAllow(t *testing.T, changes string, got answer, seen []received) {
 			}
 		default:
 			t.Errorf("what is %q?", line)
+		}
+	}
+}
+
+// keepsSecrets: invariant 4: neither our log nor Envoy's holds a token, the part of one that could be used, or a key id.
+func (w *world) keepsSecrets(t *testing.T) {
+	t.Helper()
+	eventually(t, "the access log is written", func() bool { return strings.Contains(string(w.gateway.out.bytes()), `"reason":"allowed"`) })
+	for what, p := range map[string]*process{"mcp-authz": w.front.process, "envoy": w.gateway.process} {
+		log := string(p.out.bytes())
+		if !strings.Contains(log, "decision") {
+			t.Fatalf("%s logged nothing", what)
+		}
+		for name, token := range w.cast.Tokens {
+			parts := strings.Split(token, ".")
+			for _, part := range parts[max(0, len(parts)-2):] { // claims and signature
+				if strings.Contains(log, part[:min(len(part), 40)]) {
+					t.Errorf("the log of %s holds a part of the token %s", what, name)
+				}
+			}
+		}
+		if strings.Contains(log, "key-1") || strings.Contains(log, "access_token") {
+			t.Errorf("the log of %s holds a key id or a query", what)
 		}
 	}
 }
