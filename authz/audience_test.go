@@ -57,6 +57,7 @@ func TestAudience(t *testing.T) {
 		deny("https://a.example/é", "https://a.example/É"),
 		deny("", ""),
 		deny("", "x"),
+		deny("", "/"),
 	} {
 		e := authz.Expectation{Resource: r.resource, Audiences: []string{"api://github", "aud with blank"}}
 		if r.resource == "" {

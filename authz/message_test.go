@@ -86,6 +86,8 @@ func TestMessageID(t *testing.T) {
 		silent("null", `null`),
 		silent("T-23 a batch", `[`+call("7")+`]`),
 		silent("an empty batch", `[]`),
+		silent("a list that reads like an object", `["id",7]`),
+		silent("values that read like an object", `"x" "id" 7`),
 		odd("E-03 null", `null`),
 		odd("E-03 an object", `{"id":7}`),
 		odd("E-03 an array", `[7]`),
