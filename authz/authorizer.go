@@ -129,21 +129,23 @@ func (a *Authorizer) decide(ctx context.Context, s *Snapshot, r *Request, start 
 	if reason != Allowed {
 		return m.refuse(reason, r, "")
 	}
+	good := func(d Decision) Decision { // who it is, for the log: the token was good
+		d.Claims = claims
+		return d
+	}
 	if r.Header("upgrade") != "" {
-		return m.refuse(UpgradeRefused, r, "")
+		return good(m.refuse(UpgradeRefused, r, ""))
 	}
 	switch r.Method {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete, http.MethodOptions:
 	default:
-		return m.refuse(MethodNotAllowed, r, "")
+		return good(m.refuse(MethodNotAllowed, r, ""))
 	}
 	if ok, ask := m.Policy.Permit(claims); !ok { // 7
-		d := m.refuse(InsufficientScope, r, ask)
-		d.Claims = claims
-		return d
+		return good(m.refuse(InsufficientScope, r, ask))
 	}
 	if ctx.Err() != nil { // 8
-		return m.refuse(Canceled, r, "")
+		return good(m.refuse(Canceled, r, ""))
 	}
 	d := Decision{Reason: Allowed, ID: decisionID(), Resource: m.Name, Claims: claims, Upstream: m.upstream(r, claims)} // 9
 	if origin != "" {
@@ -155,7 +157,7 @@ func (a *Authorizer) decide(ctx context.Context, s *Snapshot, r *Request, start 
 // verify is step 5. A verdict that hangs on a network is waited for, within the deadline and without a slot of the checks.
 func (a *Authorizer) verify(ctx context.Context, s *Snapshot, m match, token string, start time.Time) (Claims, Reason) {
 	expect := m.expectation()
-	for range 2 {
+	for waits := 0; ; waits++ {
 		claims, err := m.Verifier.Verify(token, expect, a.now())
 		if err == nil {
 			return claims, Allowed
@@ -164,11 +166,13 @@ func (a *Authorizer) verify(ctx context.Context, s *Snapshot, m match, token str
 		if !errors.As(err, &pending) {
 			return Claims{}, refusing(err, VerifierFailed)
 		}
+		if waits == 2 { // first keys, then an unknown one among them: nothing else is worth a third wait
+			return Claims{}, KeysUnavailable
+		}
 		if err := a.wait(ctx, s, pending, start); err != nil {
 			return Claims{}, refusing(err, KeysUnavailable)
 		}
 	}
-	return Claims{}, KeysUnavailable
 }
 
 // refusing is the Reason that an error of a verifier is, or else the given one. No error lets anything through, nor is it

@@ -178,6 +178,23 @@ func TestMethods(t *testing.T) {
 	}
 }
 
+// A path that the gateway wrote down otherwise than it routes by is nobody's (invariant 10): where bytes cannot be told, "!"
+// stands for them.
+func TestPathField(t *testing.T) {
+	a := deciding(t, declare(t, github))
+	for sent, want := range map[string]authz.Reason{
+		"/github/mcp": authz.Allowed, "/github/mcp?x": authz.NotCanonical, "/github/mcp/": authz.NotCanonical, "/slack/mcp": authz.NotCanonical, "": authz.NotCanonical,
+	} {
+		if d := judge(t, a, withToken(":path", sent)); d.Reason != want {
+			t.Errorf("path field %q: %v", sent, d.Reason)
+		}
+	}
+	marked := request("POST", github+"/!", "authorization", "Bearer T", ":path", "/github/mcp/\xff")
+	if d := judge(t, a, marked); d.Reason != authz.NotCanonical {
+		t.Errorf("a byte that was rewritten: %v", d.Reason)
+	}
+}
+
 // Requests in flight finish on the snapshot that they began with (§7 of the design), and tokens are judged by the clock given.
 func TestSnapshotAndClock(t *testing.T) {
 	var a *authz.Authorizer

@@ -163,7 +163,7 @@ func (c Claims) header(claim string) (value string, ok bool) {
 		if json.Unmarshal(raw, &s) != nil {
 			return "", false
 		}
-		return encodeHeader(s, false), true
+		return encodeHeader(s, false), s != "" // empty, it would not stand in the way of the client's own
 	case '{', '[':
 		compact := raw.Clone()
 		if compact.Compact() != nil {

@@ -49,8 +49,8 @@ func readID(body []byte) messageID {
 				return messageID{}
 			}
 			value, err := dec.ReadValue()
-			if err != nil || value.Kind() == '0' && dec.InputOffset() == int64(len(body)) {
-				return messageID{} // the second: a number that more digits may follow
+			if err != nil || value.Kind() == '0' && !ended(body[dec.InputOffset():]) {
+				return messageID{}
 			}
 			if found.raw = validID(value); found.raw == "" {
 				return messageID{}
@@ -64,6 +64,11 @@ func readID(body []byte) messageID {
 			}
 		}
 	}
+}
+
+// ended reports whether a number is over before rest: neither cut off nor glued to what makes it none, as in 07.
+func ended(rest []byte) bool {
+	return len(rest) > 0 && strings.IndexByte(" \t\r\n,}", rest[0]) >= 0
 }
 
 // validID returns an id that may be echoed, as written: an integer or a string.

@@ -3,7 +3,6 @@ package authz_test
 import (
 	"bytes"
 	"encoding/json"
-	"io"
 	"regexp"
 	"strings"
 	"testing"
@@ -35,7 +34,7 @@ func outlineOf(body []byte) (o outline, ok bool) {
 	deep, depth := json.NewDecoder(bytes.NewReader(body)), 0
 	for {
 		token, err := deep.Token()
-		if err == io.EOF {
+		if err != nil { // the end
 			break
 		}
 		switch token {

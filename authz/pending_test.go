@@ -45,6 +45,7 @@ func TestPending(t *testing.T) {
 		want authz.Reason
 	}{
 		{"then good", []error{pending(nil), nil}, authz.Allowed},
+		{"then pending, then good", []error{pending(nil), pending(nil), nil}, authz.Allowed},
 		{"then good, wrapped", []error{fmt.Errorf("wrapped: %w", pending(nil)), nil}, authz.Allowed},
 		{"then bad", []error{pending(nil), authz.TokenSignature}, authz.TokenSignature},
 		{"waiting finds out that it is bad", []error{pending(authz.TokenKeyUnknown), nil}, authz.TokenKeyUnknown},

@@ -36,10 +36,12 @@ type Server struct {
 	authorizer *authz.Authorizer
 	grpc       *grpc.Server
 	health     *health.Server
+	endStreams context.CancelFunc
 }
 
 // NewServer makes a server that is not serving yet.
 func NewServer(c Config) *Server {
+	life, end := context.WithCancel(context.Background())
 	options := []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(c.MessageBytes),
 		grpc.MaxConcurrentStreams(MaxStreams),
@@ -53,11 +55,12 @@ func NewServer(c Config) *Server {
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
 		grpc.ConnectionTimeout(10 * time.Second),
 		grpc.NumStreamWorkers(uint32(4 * runtime.GOMAXPROCS(0))), // a fresh goroutine would grow its stack in every call
+		grpc.StreamInterceptor(until(life)),
 	}
 	if c.TLS != nil {
 		options = append(options, grpc.Creds(credentials.NewTLS(c.TLS)))
 	}
-	s := &Server{authorizer: c.Authorizer, grpc: grpc.NewServer(options...), health: health.NewServer()}
+	s := &Server{authorizer: c.Authorizer, grpc: grpc.NewServer(options...), health: health.NewServer(), endStreams: end}
 	authv3.RegisterAuthorizationServer(s.grpc, s)
 	healthv1.RegisterHealthServer(s.grpc, s.health)
 	s.SetServing(false)
@@ -87,9 +90,28 @@ func (s *Server) SetServing(serving bool) {
 	s.health.SetServingStatus(authv3.Authorization_ServiceDesc.ServiceName, status)
 }
 
-// Stop tells all gateways to go away, waits for the calls in flight until ctx ends, then closes what is left. A call that
-// does not notice is not waited for.
+// until ends streams with life. Those of the health service end by themselves only when their client does.
+func until(life context.Context) grpc.StreamServerInterceptor {
+	return func(srv any, s grpc.ServerStream, _ *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
+		ctx, cancel := context.WithCancel(s.Context())
+		defer cancel()
+		defer context.AfterFunc(life, cancel)()
+		return handle(srv, stream{s, ctx})
+	}
+}
+
+// stream is one with a context of ours.
+type stream struct {
+	grpc.ServerStream
+	ctx context.Context //nolint:containedctx // what Context returns
+}
+
+func (s stream) Context() context.Context { return s.ctx }
+
+// Stop tells all gateways to go away, ends streams, waits for the calls in flight until ctx ends, then closes what is left. A
+// call that does not notice is not waited for.
 func (s *Server) Stop(ctx context.Context) {
+	s.endStreams()
 	done := make(chan struct{})
 	go func() {
 		s.grpc.GracefulStop()
