@@ -119,10 +119,12 @@ func fileProblem(err error) string {
 }
 
 // How long a file must be left alone before it is read: while somebody writes in place, it may say less than it should and
-// still be good. Where files beside it never rest, it is read all the same.
+// still be good. One that was put in its place whole needs little. What never rests is read all the same, in the end.
 const (
-	settle    = 100 * time.Millisecond
-	maxSettle = time.Second
+	settle           = 100 * time.Millisecond
+	maxSettle        = time.Second
+	inPlaceSettle    = 2 * time.Second
+	maxInPlaceSettle = 10 * time.Second
 )
 
 var errWatchEnded = errors.New("the watch of the configuration ended")
@@ -142,10 +144,12 @@ func (c *configuration) watch(ctx context.Context, hup <-chan os.Signal) error {
 }
 
 func (c *configuration) follow(ctx context.Context, hup <-chan os.Signal, events <-chan fsnotify.Event, lost <-chan error) error {
-	look, latest := time.NewTimer(settle), time.Now().Add(maxSettle) // for what changed before the watch began
+	since, inPlace := time.Now(), true // for what changed before the watch began: nobody knows how
+	look := time.NewTimer(inPlaceSettle)
 	defer look.Stop()
 	for {
 		var ok bool
+		var event fsnotify.Event
 		select {
 		case <-ctx.Done():
 			return nil
@@ -154,19 +158,48 @@ func (c *configuration) follow(ctx context.Context, hup <-chan os.Signal, events
 			continue
 		case <-look.C:
 			c.reload()
-			latest = time.Time{}
+			since, inPlace = time.Time{}, false
 			continue
-		case _, ok = <-events:
-		case _, ok = <-lost: // events, perhaps
+		case event, ok = <-events:
+		case _, ok = <-lost: // events, perhaps, of whatever kind
+			event = fsnotify.Event{Name: c.path, Op: fsnotify.Write}
 		}
 		if !ok {
 			return errWatchEnded
 		}
-		if latest.IsZero() {
-			latest = time.Now().Add(maxSettle)
+		if since.IsZero() {
+			since = time.Now()
 		}
-		look.Reset(max(0, min(settle, time.Until(latest))))
+		quiet, limit := settle, maxSettle
+		switch {
+		case c.written(event):
+			inPlace, quiet, limit = true, inPlaceSettle, maxInPlaceSettle
+		case inPlace && !c.replaced(event):
+			continue // a file beside it; the wait goes on
+		case inPlace:
+			since, inPlace = time.Now(), false // what was half written is gone
+		}
+		look.Reset(max(0, min(quiet, time.Until(since.Add(limit)))))
 	}
+}
+
+// written tells of a change within the file, by its own name or by that of what it links to.
+func (c *configuration) written(e fsnotify.Event) bool {
+	if !e.Has(fsnotify.Write) {
+		return false
+	}
+	of, err := os.Stat(e.Name)
+	if err != nil {
+		return false // gone: if the file is another now, there is an event for that
+	}
+	file, err := os.Stat(c.path)
+	return err == nil && os.SameFile(of, file)
+}
+
+// replaced tells of another file in its place: renamed over, made anew, or behind the link that Kubernetes swaps.
+func (c *configuration) replaced(e fsnotify.Event) bool {
+	name := filepath.Base(e.Name)
+	return e.Has(fsnotify.Create) && (name == filepath.Base(c.path) || name == "..data")
 }
 
 func logLevel(name string) slog.Level {

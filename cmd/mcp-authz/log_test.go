@@ -182,6 +182,16 @@ func TestSecretsStayWithin(t *testing.T) {
 		"query of a wrong path":  {path("/elsewhere?access_token=MARKER-query"), "resource_unknown"},
 		"query that is not read": {path("/github//mcp?access_token=MARKER-query"), "not_canonical"},
 		"a fragment":             {path("/github/mcp#access_token=MARKER-fragment"), "not_canonical"},
+		"an encoded query":       {path("/github/mcp%3faccess_token=MARKER-query"), "not_canonical"},
+		"wholly encoded":         {path("/github/mcp%3Faccess_token%3DMARKER-query"), "not_canonical"},
+		"encoded twice":          {path("/github/mcp%253Faccess_token%253DMARKER-query"), "not_canonical"},
+		"an encoded fragment":    {path("/github/mcp%23access_token%3dMARKER-fragment"), "not_canonical"},
+		"a parameter":            {path("/github/mcp;access_token=MARKER-query"), "not_canonical"},
+		"an encoded parameter":   {path("/github/mcp%3baccess_token=MARKER-query"), "not_canonical"},
+		"a misplaced query":      {path("/github/mcp/&access_token=MARKER-query"), "allowed"},
+		"misplaced and encoded":  {path("/github/mcp/%26access_token=MARKER-query"), "allowed"},
+		"a lone value":           {path("/github/mcp/t=MARKER-query"), "allowed"},
+		"a lone encoded value":   {path("/github/mcp/t%3DMARKER-query"), "allowed"},
 		"the body":               {authztest.HTTP{Method: "POST", Path: "/github/mcp", Host: "mcp.example.com", Body: `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"MARKER-tool"}}`}, "no_credential"},
 	}
 	var said strings.Builder
@@ -210,6 +220,20 @@ func TestSecretsStayWithin(t *testing.T) {
 		if at := strings.Index(said.String(), secret); at >= 0 {
 			from := max(0, at-200)
 			t.Errorf("%.20q… stands where everybody can read it: …%s…", secret, said.String()[from:at+20])
+		}
+	}
+}
+
+// The logged path ends where a query begins, however it is spelled, and nowhere else.
+func TestPathWithoutQuery(t *testing.T) {
+	for path, want := range map[string]string{
+		"": "", "/": "/", "/github/mcp": "/github/mcp", "/a%20b/~c@d:e,f%2": "/a%20b/~c@d:e,f%2", "/50%": "/50%", "/%3": "/%3",
+		"/a?b": "/a", "/a#b": "/a", "/a;b": "/a", "/a&b": "/a", "/a=b": "/a", "?b": "", "/a/?b#c": "/a/",
+		"/a%3fb": "/a", "/a%3Fb": "/a", "/a%3F": "/a", "/a%23b": "/a", "/a%3bb": "/a", "/a%3Bb": "/a", "/a%26b": "/a",
+		"/a%3db": "/a", "/a%3Db": "/a", "/a%253fb": "/a", "/%%3fb": "/%", "/a%20%3fb?c": "/a%20",
+	} {
+		if got := withoutQuery(path); got != want {
+			t.Errorf("%q is logged as %q, want %q", path, got, want)
 		}
 	}
 }

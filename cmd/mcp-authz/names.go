@@ -4,7 +4,8 @@ package main
 const (
 	metricDecisions      = "mcp_authz_decisions_total"           // by resource, outcome, reason
 	metricDuration       = "mcp_authz_decision_duration_seconds" // by outcome
-	metricKeys           = "mcp_authz_issuer_keys"               // by authorization_server
+	metricLinesDropped   = "mcp_authz_log_lines_dropped_total"
+	metricKeys           = "mcp_authz_issuer_keys" // by authorization_server
 	metricKeysFetched    = "mcp_authz_issuer_keys_fetched_timestamp_seconds"
 	metricKeysFailing    = "mcp_authz_issuer_keys_failing"
 	metricConfigGood     = "mcp_authz_config_last_reload_successful"

@@ -69,15 +69,11 @@ func (o *observer) Observe(r *authz.Request, d authz.Decision, took time.Duratio
 	if !d.Allowed() {
 		status = d.Answer().Status
 	}
-	path := r.Path
-	if end := strings.IndexAny(path, "?#"); end >= 0 {
-		path = path[:end]
-	}
 	attrs := make([]slog.Attr, 0, 14)
 	attrs = append(attrs,
 		slog.String(fieldDecision, d.ID), slog.String(fieldOutcome, outcome), slog.String(fieldReason, d.Reason.String()),
 		slog.Int(fieldStatus, status), slog.String(fieldResource, d.Resource),
-		slog.String(fieldMethod, cut(r.Method)), slog.String(fieldHost, cut(r.Host)), slog.String(fieldPath, cut(path)),
+		slog.String(fieldMethod, cut(r.Method)), slog.String(fieldHost, cut(r.Host)), slog.String(fieldPath, cut(withoutQuery(r.Path))),
 		slog.Int64(fieldTook, took.Microseconds()))
 	add := func(name, value string) {
 		if value != "" {
@@ -101,6 +97,24 @@ func outcomeOf(d authz.Decision) string {
 	default:
 		return outcomeDeny
 	}
+}
+
+// withoutQuery cuts a path where a query begins, or what somebody meant to be one: misplaced, or encoded, once or more than
+// once. A token may stand behind it.
+func withoutQuery(path string) string {
+	const begin = "?#;&="
+	for i := range len(path) {
+		if strings.IndexByte(begin, path[i]) >= 0 {
+			return path[:i]
+		}
+		if path[i] == '%' && i+2 < len(path) {
+			switch strings.ToLower(path[i+1 : i+3]) {
+			case "3f", "23", "3b", "26", "3d", "25": // those of begin, and the percent sign of a second encoding
+				return path[:i]
+			}
+		}
+	}
+	return path
 }
 
 func cut(s string) string {

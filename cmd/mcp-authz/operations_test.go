@@ -5,6 +5,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -91,6 +92,7 @@ func collected(t *testing.T) (names, rows []string) {
 	c := configured(t, anyPorts+corpElsewhere+github)
 	registry := prometheus.NewRegistry()
 	newAdmin(&readiness{config: c, issuers: c.issuers}, registry, c.log)
+	newLineWriter(io.Discard, registry).end()
 	o := newObserver(c.log, registry)
 	o.Observe(request(""), authz.Decision{}, 0)
 	families, err := registry.Gather()
@@ -272,5 +274,24 @@ func TestOperationsSizing(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("limits (-code +document):\n%s", diff)
+	}
+}
+
+// So are the times and numbers in its text.
+func TestOperationsNumbers(t *testing.T) {
+	for heading, texts := range map[string][]string{
+		"## Reload": {
+			fmt.Sprintf("after %d ms", settle.Milliseconds()), fmt.Sprintf("for %.0f s", inPlaceSettle.Seconds()), fmt.Sprintf("after %.0f s", maxInPlaceSettle.Seconds()),
+			"in place", "rename over",
+		},
+		"## Log":    {fmt.Sprintf("%d lines wait", queuedLines), fmt.Sprintf("have %.0f s", flushTime.Seconds())},
+		"## Sizing": {fmt.Sprintf("| lines of the log | %d |", queuedLines)},
+	} {
+		text := strings.Join(strings.Fields(section(t, heading)), " ")
+		for _, want := range texts {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s does not say %q", heading, want)
+			}
+		}
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/http"
+	"net/url"
 	"syscall"
 	"testing"
 
@@ -105,6 +106,13 @@ func TestAdminPaths(t *testing.T) {
 	for _, path := range []string{"/livez", "/readyz", "/metrics"} {
 		if status, _ := get(t, "http://"+p.metadata+path); status != 404 {
 			t.Errorf("metadata listener, %s: %d, want 404", path, status)
+		}
+	}
+	// "OPTIONS *" is not for net/http to answer.
+	for what, addr := range map[string]string{"metadata": p.metadata, "admin": p.admin} {
+		req := (&http.Request{Method: http.MethodOptions, URL: &url.URL{Scheme: "http", Host: addr, Opaque: "*"}}).WithContext(t.Context())
+		if status, _ := do(t, req); status != 400 {
+			t.Errorf("%s listener, OPTIONS *: %d, want 400", what, status)
 		}
 	}
 }

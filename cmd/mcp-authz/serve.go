@@ -73,7 +73,10 @@ func serve(ctx context.Context, path string, out io.Writer) error {
 
 	level := new(slog.LevelVar)
 	level.Set(logLevel(file.Log.Level))
-	log := slog.New(slog.NewJSONHandler(out, &slog.HandlerOptions{Level: level}))
+	registry := prometheus.NewRegistry()
+	lines := newLineWriter(out, registry)
+	defer lines.end() // before anything else that a way out prints, and after all that it logs
+	log := slog.New(slog.NewJSONHandler(lines, &slog.HandlerOptions{Level: level}))
 	slog.SetDefault(log)
 	extauthz.LogTo(log)
 
@@ -92,7 +95,6 @@ func serve(ctx context.Context, path string, out io.Writer) error {
 	defer bound.close()
 
 	life, end := context.WithCancel(context.WithoutCancel(ctx)) // of the issuers: they serve through the drain
-	registry := prometheus.NewRegistry()
 	watching := newObserver(log, registry)
 	servers := newIssuers(life, log)
 	defer servers.wait()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -142,42 +143,99 @@ func TestAFileIsReadOnceItWasLeftAlone(t *testing.T) {
 			return len(c.current.Load().Resources[0].Scopes.Required)
 		}
 
-		pass := func(d time.Duration) { <-time.After(d) }
+		pass := func(d time.Duration) { <-time.After(d); synctest.Wait() }
+		inPlace := fsnotify.Event{Name: c.path, Op: fsnotify.Write}
+		renamedOver := fsnotify.Event{Name: c.path, Op: fsnotify.Create}
+		beside := fsnotify.Event{Name: c.path + "~", Op: fsnotify.Write}
+		if err := os.WriteFile(beside.Name, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		pass(inPlaceSettle) // the first look
 
-		for range 5 { // less than was required, for a moment, again and again
+		for range 3 { // less than was required, for a moment, again and again
 			write(server + github)
-			events <- fsnotify.Event{}
-			pass(settle - time.Millisecond)
+			events <- inPlace
+			pass(inPlaceSettle - time.Millisecond)
 			if scopes() != 1 {
 				t.Fatal("read in the midst of writing")
 			}
 			write(server + githubWithScope)
-			events <- fsnotify.Event{}
+			events <- inPlace
 		}
-		pass(settle)
+		pass(inPlaceSettle)
 		if scopes() != 1 {
 			t.Error("not what the file says")
 		}
 
-		write(server + github)
-		events <- fsnotify.Event{}
+		write(server + github) // a file beside it makes the wait neither shorter nor longer
+		events <- inPlace
+		for range int(inPlaceSettle/settle) - 1 {
+			pass(settle)
+			events <- beside
+			events <- fsnotify.Event{Name: c.path, Op: fsnotify.Chmod}
+			if scopes() != 1 {
+				t.Fatal("read in the midst of writing, because of a file beside it")
+			}
+		}
 		pass(settle)
 		if scopes() != 0 {
 			t.Error("the file was left alone and yet not read")
 		}
 
-		write(server + githubWithScope) // beside files that never rest
+		for i, whole := range []fsnotify.Event{renamedOver, {Name: filepath.Join(filepath.Dir(c.path), "..data"), Op: fsnotify.Create}} {
+			write(server + []string{githubWithScope, github}[i])
+			events <- inPlace
+			pass(inPlaceSettle / 2)
+			events <- whole
+			pass(settle - time.Millisecond)
+			if scopes() != i {
+				t.Errorf("%v: read at once, while a new file may still be filled", whole)
+			}
+			pass(time.Millisecond)
+			if scopes() != 1-i {
+				t.Errorf("%v: a file that is whole is waited for", whole)
+			}
+		}
+
+		write(server + githubWithScope) // made anew, but filled only then
+		events <- renamedOver
+		pass(settle / 2)
+		events <- inPlace
+		pass(inPlaceSettle - time.Millisecond)
+		if scopes() != 0 {
+			t.Error("a new file was read in the midst of writing")
+		}
+		pass(time.Millisecond)
+		if scopes() != 1 {
+			t.Error("a new file was left alone and yet not read")
+		}
+
+		write(server + github) // beside files that never rest
 		for range int(maxSettle/settle) * 2 {
-			events <- fsnotify.Event{}
+			events <- beside
 			pass(settle / 2)
 		}
-		if scopes() != 1 {
+		if scopes() != 0 {
 			t.Error("never read beside files that never rest")
 		}
+		pass(settle)
+		write(server + githubWithScope) // itself never at rest
+		for range int(maxInPlaceSettle/inPlaceSettle) * 2 {
+			events <- inPlace
+			pass(inPlaceSettle / 2)
+		}
+		if scopes() != 1 {
+			t.Error("a file that never rests is never read")
+		}
+		pass(inPlaceSettle)
 
 		write(server + github)
 		lost <- fsnotify.ErrEventOverflow
-		pass(settle)
+		pass(inPlaceSettle - time.Millisecond)
+		if scopes() != 1 {
+			t.Error("lost events may have been of a file that is being written")
+		}
+		pass(time.Millisecond)
 		if scopes() != 0 {
 			t.Error("lost events were no reason to look")
 		}
