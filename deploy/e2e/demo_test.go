@@ -59,6 +59,17 @@ func TestDemo(t *testing.T) {
 			t.Errorf("exit %d:\n%s", p.cmd.ProcessState.ExitCode(), text)
 		}
 	})
+	t.Run("without a Node.js that will do", func(t *testing.T) {
+		old := t.TempDir()
+		if err := os.WriteFile(old+"/node", []byte("#!/bin/sh\necho v18.20.0\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		p := demo(t, "DEMO_ONCE=1", "PATH="+old+":"+os.Getenv("PATH"))
+		text := p.ended(t)
+		if p.cmd.ProcessState.ExitCode() != 0 || strings.Count(text, "\nok  ") != 4 || !strings.Contains(text, "instead of mcp-proxy, a small server on the Go SDK stands in") {
+			t.Errorf("exit %d:\n%s", p.cmd.ProcessState.ExitCode(), text)
+		}
+	})
 	t.Run("a port in use", func(t *testing.T) {
 		p := func() *process {
 			if !portsFree() {
