@@ -1,6 +1,7 @@
 package extauthz
 
 import (
+	"slices"
 	"strings"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -25,12 +26,17 @@ func request(in *authv3.CheckRequest) *authz.Request {
 		out.Headers = fromList(list)
 	} else {
 		out.Headers = fromMap(http.GetHeaders())
-		if path, _, _ := strings.Cut(out.Path, "?"); strings.IndexByte(path, '!') >= 0 {
-			out.Path = "" // "!" may stand for a byte that was not UTF-8, which the upstream gets: not canonical
-		}
+	}
+	// A "!" of the path may stand for a byte that was not UTF-8, which the upstream gets. Only the raw field can tell.
+	if path, _, _ := strings.Cut(out.Path, "?"); strings.IndexByte(path, '!') >= 0 && !hasRawPath(http.GetHeaderMap().GetHeaders()) {
+		out.Path = "" // not canonical
 	}
 	out.Pin, out.Pinned = in.GetAttributes().GetContextExtensions()[PinKey]
 	return out
+}
+
+func hasRawPath(list []*corev3.HeaderValue) bool {
+	return slices.ContainsFunc(list, func(h *corev3.HeaderValue) bool { return h.GetKey() == ":path" && len(h.GetRawValue()) > 0 })
 }
 
 func fromMap(headers map[string]string) []authz.Header {

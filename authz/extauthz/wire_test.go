@@ -201,4 +201,12 @@ func TestPathBytes(t *testing.T) {
 			}
 		}
 	}
+	r := goodRequest()
+	r.Path, r.Header[0][1] = "/github/mcp/!", "Bearer "+w.tokens["good"]
+	in := r.CheckRequest(authztest.RawForm)
+	list := in.Attributes.Request.Http.HeaderMap
+	list.Headers = slices.DeleteFunc(list.Headers, func(h *corev3.HeaderValue) bool { return h.Key == ":path" })
+	if v := check(t, w, in); v.Status != 400 {
+		t.Errorf("raw form of a gateway that leaves :path away: %v", v)
+	}
 }
