@@ -38,14 +38,20 @@ func hasBearerPrefix(s string) bool {
 	return len(s) >= len(scheme) && strings.EqualFold(s[:len(scheme)], scheme)
 }
 
+// b64TokenBytes are the characters of b64token but for the padding. A table, since tokens are long and what a branch would
+// foretell of their bytes is wrong every few of them.
+var b64TokenBytes = func() (set [256]bool) {
+	for _, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/") {
+		set[c] = true
+	}
+	return set
+}()
+
 // isB64Token implements b64token of RFC 6750 §2.1.
 func isB64Token(s string) bool {
 	s = strings.TrimRight(s, "=")
 	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
-		case c == '-', c == '.', c == '_', c == '~', c == '+', c == '/':
-		default:
+		if !b64TokenBytes[s[i]] {
 			return false
 		}
 	}
