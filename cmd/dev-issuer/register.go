@@ -4,9 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"net/http"
-	"net/url"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -21,7 +19,7 @@ func (s *server) register(w http.ResponseWriter, r *http.Request) {
 	list, _ := metadata["redirect_uris"].([]any)
 	for _, v := range list {
 		raw, _ := v.(string)
-		if u, err := url.Parse(raw); err != nil || u.Scheme == "" || strings.Contains(raw, "#") {
+		if !absoluteURI(raw) {
 			refuse(w, http.StatusBadRequest, "invalid_redirect_uri", "a redirect URI is not an absolute URI without a fragment")
 			return
 		}

@@ -88,11 +88,10 @@ func (s *server) issueTo(w http.ResponseWriter, g grant, form url.Values) {
 	if len(g.Resources) == 0 { // of a client that names the resource here alone
 		g.Resources = wanted
 	}
-	for _, r := range wanted {
-		if !slices.Contains(g.Resources, r) || !resourcesAllowed(wanted) {
-			refuse(w, http.StatusBadRequest, "invalid_target", textTarget)
-			return
-		}
+	foreign := func(r string) bool { return !slices.Contains(g.Resources, r) }
+	if slices.ContainsFunc(wanted, foreign) || !resourcesAllowed(wanted) {
+		refuse(w, http.StatusBadRequest, "invalid_target", textTarget)
+		return
 	}
 	s.issue(w, narrowed(g, form), "dev-user", &g)
 }
@@ -101,12 +100,13 @@ const textTarget = "a resource is not one of those granted, or no absolute URI w
 
 // resourcesAllowed applies RFC 8707 §2.
 func resourcesAllowed(resources []string) bool {
-	for _, r := range resources {
-		if u, err := url.Parse(r); err != nil || u.Scheme == "" || strings.Contains(r, "#") {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(resources, func(r string) bool { return !absoluteURI(r) })
+}
+
+// absoluteURI reports whether a text is a URI with a scheme and without a fragment (RFC 3986 §4.3).
+func absoluteURI(raw string) bool {
+	u, err := url.Parse(raw)
+	return err == nil && u.Scheme != "" && !strings.Contains(raw, "#")
 }
 
 // narrowed applies the resource and scope of a token request to what was granted; neither can add anything.

@@ -61,13 +61,13 @@ func TestUpstreamThatChecks(t *testing.T) {
 			more = ", forwardToken: true"
 		}
 		l := newLogin(t, newest, server, "", more)
-		status, header, body := l.post(t, "/mcp", l.token(t, l.origin, ""), call)
+		answer := l.post(t, "/mcp", l.token(t, l.origin, ""), call)
 		if forward {
-			if status != 200 || !strings.Contains(body, `"text":"5"`) {
-				t.Errorf("with forwardToken: %d %s", status, body)
+			if answer.status != 200 || !strings.Contains(answer.body, `"text":"5"`) {
+				t.Errorf("with forwardToken: %d %s", answer.status, answer.body)
 			}
-		} else if status != 401 || header.Get("Www-Authenticate") != "" || !strings.Contains(body, "Authentication failed") {
-			t.Errorf("without forwardToken: %d %v %s; want the upstream's own bare 401", status, header, body)
+		} else if answer.status != 401 || answer.header.Get("Www-Authenticate") != "" || !strings.Contains(answer.body, "Authentication failed") {
+			t.Errorf("without forwardToken: %d %v %s; want the upstream's own bare 401", answer.status, answer.header, answer.body)
 		}
 		got, err := client(t, "client-typescript-v1.mjs", l.origin+"/mcp")
 		if (err == nil) != forward || forward && !strings.HasPrefix(got, used) {

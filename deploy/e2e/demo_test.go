@@ -13,10 +13,14 @@ import (
 // demo starts `make demo` as a terminal would, in a process group of its own.
 func demo(t *testing.T, env ...string) *process {
 	t.Helper()
+	return startIn(t, "make demo", root, env, "make", "--no-print-directory", "demo")
+}
+
+func wantPorts(t *testing.T) {
+	t.Helper()
 	if !portsFree() {
 		t.Fatal("a port of the demo is in use; stop what uses it")
 	}
-	return startIn(t, "make demo", root, env, "make", "--no-print-directory", "demo")
 }
 
 func portsFree() bool {
@@ -53,6 +57,7 @@ func (p *process) ended(t *testing.T) string {
 
 // TestDemo: the demo tries its own lines, says what is wrong, and leaves nothing behind, however it is stopped.
 func TestDemo(t *testing.T) {
+	wantPorts(t)
 	t.Run("once", func(t *testing.T) {
 		p := demo(t, "DEMO_ONCE=1")
 		if text := p.ended(t); p.cmd.ProcessState.ExitCode() != 0 || strings.Count(text, "\nok  ") != 4 || strings.Contains(text, "FAIL") {
@@ -71,19 +76,13 @@ func TestDemo(t *testing.T) {
 		}
 	})
 	t.Run("a port in use", func(t *testing.T) {
-		p := func() *process {
-			if !portsFree() {
-				t.Fatal("a port of the demo is in use; stop what uses it")
-			}
-			l, err := net.Listen("tcp", "127.0.0.1:3000")
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer l.Close()
-			p := startIn(t, "make demo", root, nil, "make", "--no-print-directory", "demo")
-			<-p.done
-			return p
-		}()
+		l, err := net.Listen("tcp", "127.0.0.1:3000")
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := demo(t)
+		<-p.done
+		l.Close()
 		if text := p.ended(t); p.cmd.ProcessState.ExitCode() == 0 || !strings.Contains(text, "port 3000 (Envoy) is in use; stop what uses it") {
 			t.Errorf("exit %d:\n%s", p.cmd.ProcessState.ExitCode(), text)
 		}

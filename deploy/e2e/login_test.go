@@ -21,7 +21,6 @@ type login struct {
 	origin, issuer string // as the client knows them
 	gateway        string // Envoy's own address, past the record
 	record         *record
-	front          *front
 }
 
 // newLogin makes it. path is that of the resource, more is what else its declaration says.
@@ -36,9 +35,9 @@ func newLogin(t testing.TB, version, mcpServer, path, more string) *login {
 	})
 	gatewayAddr := freeAddr(t)
 	l.gateway, l.origin = gatewayAddr, l.record.before(t, "gateway", gatewayAddr)
-	l.front = serve(t, fmt.Sprintf("authorizationServers:\n- {name: dev, issuer: %q}\nresources:\n- {name: mcp, resource: %q, authorizationServers: [dev]%s}\n",
+	front := serve(t, fmt.Sprintf("authorizationServers:\n- {name: dev, issuer: %q}\nresources:\n- {name: mcp, resource: %q, authorizationServers: [dev]%s}\n",
 		l.issuer, l.origin+path, more))
-	startEnvoy(t, version, envoyFile(t, l.front.grpc, mcpServer, edit{"port_value: 0}} # CHANGE: 0.0.0.0", "port_value: " + portOf(gatewayAddr) + "}} # CHANGE: 0.0.0.0"}))
+	startEnvoy(t, version, envoyFile(t, front.grpc, mcpServer, edit{"port_value: 0}} # CHANGE: 0.0.0.0", "port_value: " + portOf(gatewayAddr) + "}} # CHANGE: 0.0.0.0"}))
 	return l
 }
 

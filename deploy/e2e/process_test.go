@@ -108,7 +108,7 @@ func (j *journal) lines(msg string) (out []map[string]any) {
 // front is a running mcp-authz.
 type front struct {
 	*process
-	grpc, metadata, admin string
+	grpc, metadata string
 }
 
 // serve runs mcp-authz on a configuration, whose listen section it adds, and waits until it is ready.
@@ -119,7 +119,7 @@ func serve(t testing.TB, config string) *front {
 	f := &front{process: start(t, "mcp-authz", bin+"/mcp-authz", "serve", "--config", file)}
 	eventually(t, "mcp-authz is ready", func() bool { return f.running() && len(f.out.lines("ready")) > 0 })
 	line := f.out.lines("serving")[0]
-	f.grpc, f.metadata, f.admin = line["grpc"].(string), line["metadata"].(string), line["admin"].(string)
+	f.grpc, f.metadata = line["grpc"].(string), line["metadata"].(string)
 	return f
 }
 

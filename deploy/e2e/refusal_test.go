@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"encoding/json"
-	"io"
 	"net/http"
 	"reflect"
 	"strings"
@@ -10,7 +9,7 @@ import (
 )
 
 // post sends a message as an MCP client does.
-func (l *login) post(t testing.TB, path, token, body string) (int, http.Header, string) {
+func (l *login) post(t testing.TB, path, token, body string) answer {
 	t.Helper()
 	r, err := http.NewRequest("POST", l.origin+path, strings.NewReader(body))
 	if err != nil {
@@ -25,12 +24,7 @@ func (l *login) post(t testing.TB, path, token, body string) (int, http.Header, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, resp.Header, string(text)
+	return readAnswer(t, resp)
 }
 
 // TestRefusal: A-01, A-02, A-03, A-04, A-25, A-26, E-01 to E-05, E-32, E-33: the refusal, to the byte, whatever is sent, in front of
@@ -48,8 +42,8 @@ func TestRefusal(t *testing.T) {
 				front := newLogin(t, newest, addr, path, "")
 				refusals(t, front, `Bearer resource_metadata="`+front.origin+`/.well-known/oauth-protected-resource`+path+`"`)
 				const hello = `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"e2e","version":"1"}}}`
-				if status, _, body := front.post(t, "/mcp", front.token(t, front.origin+path, ""), hello); status != 200 || !strings.Contains(body, `"protocolVersion"`) {
-					t.Errorf("with a token: %d %s", status, body)
+				if got := front.post(t, "/mcp", front.token(t, front.origin+path, ""), hello); got.status != 200 || !strings.Contains(got.body, `"protocolVersion"`) {
+					t.Errorf("with a token: %d %s", got.status, got.body)
 				}
 			})
 		}

@@ -2,8 +2,6 @@ package e2e
 
 import (
 	"bufio"
-	"bytes"
-	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -42,13 +40,20 @@ func (g *gateway) send(t testing.TB, raw string) answer {
 	if err != nil {
 		return answer{}
 	}
+	got := readAnswer(t, resp)
+	conn.Close()
+	<-wrote
+	return got
+}
+
+// readAnswer reads a response to its end.
+func readAnswer(t testing.TB, resp *http.Response) answer {
+	t.Helper()
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
 		t.Errorf("the body of an answer: %v", err)
 	}
-	conn.Close()
-	<-wrote
 	return answer{resp.StatusCode, resp.Header, string(body)}
 }
 
@@ -77,20 +82,15 @@ func (g *gateway) http2(t testing.TB, r *http.Request) answer {
 	t.Helper()
 	protocols := &http.Protocols{}
 	protocols.SetUnencryptedHTTP2(true)
-	transport := &http.Transport{Protocols: protocols, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}}
+	transport := &http.Transport{Protocols: protocols}
 	defer transport.CloseIdleConnections()
 	r.URL.Scheme, r.URL.Host = "http", g.addr
 	resp, err := transport.RoundTrip(r)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
 	if resp.ProtoMajor != 2 {
 		t.Errorf("the answer is %s", resp.Proto)
 	}
-	return answer{resp.StatusCode, resp.Header, string(bytes.TrimSpace(body))}
+	return readAnswer(t, resp)
 }
