@@ -180,6 +180,33 @@ func TestWaiters(t *testing.T) {
 	})
 }
 
+// TestNobodyIsTooMuchWhoNeedNotWait: however many wait for a key that is unknown, a check whose keys have come since goes on.
+func TestNobodyIsTooMuchWhoNeedNotWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := open(t, func(c *token.Config, i *authztest.Issuer) {
+			direct(c, i)
+			i.FailAll(authztest.Fault{Kind: authztest.Hang})
+		})
+		_, err := o.verifier.Verify(o.good(), places()["github"].expectation(), time.Now())
+		early, ok := err.(*authz.Pending) //nolint:errorlint // a verifier's errors are what they are
+		if !ok {
+			t.Fatalf("%v, want to wait", err)
+		}
+		o.FailAll(authztest.Fault{})
+		o.Release()
+		<-o.issuer.Attempted()
+		pass(time.Second)
+		for range token.MaxWaiters {
+			go o.check(o.strange(), authz.KeysUnavailable) // until its deadline: no fetch may begin before 10 s
+		}
+		synctest.Wait()
+		if err := early.Wait(t.Context()); err != nil {
+			t.Errorf("%v, although the keys are there", err)
+		}
+		pass(2 * time.Second)
+	})
+}
+
 // TestBadSignature: a signature that fails under a known key id causes one fetch per interval (some servers reuse an id), and
 // is 401 when the keys are the same.
 func TestBadSignature(t *testing.T) {
