@@ -14,8 +14,14 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// MaxFileBytes bounds the file itself.
-const MaxFileBytes = 16 << 20
+// Limits on the file as a whole: what it says must not cost more memory and time than a large, sane one.
+const (
+	MaxFileBytes   = 16 << 20
+	MaxFileNodes   = 1 << 20 // values and keys, counted by what separates them
+	MaxResources   = 100_000
+	MaxServers     = 1000
+	MaxListEntries = 1024 // of any other list or mapping, where it has no limit of its own
+)
 
 // decoder fills structs from YAML nodes, and goes on after a mistake.
 type decoder struct{ *problems }
@@ -24,6 +30,10 @@ type decoder struct{ *problems }
 func (d decoder) parse(data []byte) *yaml.Node {
 	if len(data) > MaxFileBytes {
 		d.add(wholeFile, fmt.Sprintf("%d bytes", len(data)), fmt.Sprintf("at most %d", MaxFileBytes), "")
+		return nil
+	}
+	if n := separators(data); n > MaxFileNodes {
+		d.add(wholeFile, fmt.Sprintf("%d values", n), fmt.Sprintf("at most %d", MaxFileNodes), "")
 		return nil
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(data))
@@ -48,6 +58,29 @@ func (d decoder) parse(data []byte) *yaml.Node {
 		return nil
 	}
 	return doc.Content[0]
+}
+
+// separators counts what may begin another value in YAML. There are fewer values, since texts have such characters too.
+func separators(data []byte) (n int) {
+	for i, c := range data {
+		switch c {
+		case '\n', ',', ':', '[', '{':
+			n++
+		case '-', '?':
+			if i+1 < len(data) && (data[i+1] == ' ' || data[i+1] == '\t') {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// tooMany refuses a list or mapping before anything is made of its entries.
+func (d decoder) tooMany(path string, entries, most int) bool {
+	if entries > most {
+		d.add(path, fmt.Sprintf("%d entries", entries), fmt.Sprintf("at most %d", most), "")
+	}
+	return entries > most
 }
 
 func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
@@ -188,8 +221,21 @@ func (d decoder) slice(path string, n *yaml.Node, to reflect.Value) bool {
 		d.add(path, describe(n), "a list", "")
 		return false
 	}
+	most := MaxListEntries
+	switch to.Interface().(type) {
+	case []ProtectedResource:
+		most = MaxResources
+	case []AuthorizationServer:
+		most = MaxServers
+	}
+	if d.tooMany(path, len(n.Content), most) {
+		return false
+	}
 	out := reflect.MakeSlice(to.Type(), len(n.Content), len(n.Content))
 	for i, c := range n.Content {
+		if d.full() {
+			return false
+		}
 		element := out.Index(i)
 		if s, ok := element.Addr().Interface().(*AuthorizationServer); ok {
 			*s = serverDefaults()
@@ -203,6 +249,9 @@ func (d decoder) slice(path string, n *yaml.Node, to reflect.Value) bool {
 func (d decoder) mapping(path string, n *yaml.Node, to reflect.Value) bool {
 	if n.Kind != yaml.MappingNode {
 		d.add(path, describe(n), "a mapping", "")
+		return false
+	}
+	if d.tooMany(path, len(n.Content)/2, MaxListEntries) {
 		return false
 	}
 	out := reflect.MakeMap(to.Type())
@@ -239,7 +288,7 @@ func (d decoder) structure(path string, n *yaml.Node, to reflect.Value) bool {
 // members calls f for each key of a mapping, and refuses keys that stand twice or are no strings.
 func (d decoder) members(path string, n *yaml.Node, f func(key, at string, value *yaml.Node)) {
 	seen := map[string]int{}
-	for i := 0; i+1 < len(n.Content); i += 2 {
+	for i := 0; i+1 < len(n.Content) && !d.full(); i += 2 {
 		k, v := n.Content[i], n.Content[i+1]
 		if k.Kind != yaml.ScalarNode || k.Tag != "!!str" || k.Anchor != "" {
 			found := "a key that is " + describe(k)

@@ -40,6 +40,7 @@ type Limits struct {
 	MessageBytes     int           `json:"messageBytes" doc:"longest CheckRequest; must stay above the body limit of every gateway; a change needs a restart; 1048576 to 67108864"`
 	TokenBytes       int           `json:"tokenBytes" doc:"longest access token, before it is parsed; 512 to 65536"`
 	CacheEntries     int           `json:"cacheEntries" doc:"verified tokens remembered, shared evenly by the authorization servers; a change needs a restart; 1 to 10000000"`
+	CacheBytes       int           `json:"cacheBytes" doc:"memory for them, shared likewise; a change needs a restart; 65536 to 2147483647"`
 	ConcurrentChecks int           `json:"concurrentChecks" doc:"checks in flight at once, but for those that wait for keys; one more is answered 503; 1 to 1000000"`
 	CheckDeadline    time.Duration `json:"checkDeadline" doc:"longest time for one decision; keep it below the gateway's timeout; 50ms to 10s"`
 }
@@ -62,7 +63,9 @@ type AuthorizationServer struct {
 	InsecureClientIDAudience []string      `json:"insecureClientIDAudience" doc:"client ids whose tokens pass although they have no \"aud\" at all"`
 	Leeway                   time.Duration `json:"leeway" doc:"how far clocks may differ; at most 2m"`
 	RefreshInterval          time.Duration `json:"refreshInterval" doc:"how often metadata and keys are fetched; 10s to 24h"`
-	MaxStaleness             time.Duration `json:"maxStaleness" doc:"how long the last good keys serve while none can be fetched; refreshInterval to 168h"`
+	MaxStaleness             time.Duration `json:"maxStaleness" doc:"how long the last good keys serve while none can be fetched; refreshInterval and 1m more, to 168h"`
+	CAFile                   string        `json:"caFile" doc:"authorities of its certificate, PEM, instead of the system's; read again at every fetch; at most 1 MiB"`
+	BearerTokenFile          string        `json:"bearerTokenFile" doc:"a token that its metadata and keys are asked for with, sent to the origins of issuer and jwksURL and to no other; read again at every fetch; at most 16 KiB"`
 	InsecureAllowHTTP        bool          `json:"insecureAllowHTTP" doc:"take plain http from a host that is not loopback"`
 }
 
@@ -95,7 +98,7 @@ type RawJSON []byte
 func defaults() File {
 	return File{
 		Listen:     Listen{GRPC: "127.0.0.1:9001", Metadata: "127.0.0.1:8080", Admin: "127.0.0.1:9090"},
-		Limits:     Limits{MessageBytes: 4 << 20, TokenBytes: 16 << 10, CacheEntries: 100000, ConcurrentChecks: 1024, CheckDeadline: time.Second},
+		Limits:     Limits{MessageBytes: 4 << 20, TokenBytes: 16 << 10, CacheEntries: 100000, CacheBytes: 128 << 20, ConcurrentChecks: 1024, CheckDeadline: time.Second},
 		DrainDelay: 10 * time.Second,
 		Log:        Log{Level: "info", Decisions: "all"},
 	}

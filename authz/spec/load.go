@@ -9,14 +9,14 @@ import (
 )
 
 // Load reads a configuration file: decodes it strictly, fills the defaults in and validates it. All problems come at once, in
-// the order of the file; the File is nil if one of them is more than a warning.
+// the order of the file, up to MaxProblems; the File is nil if one of them is more than a warning.
 func Load(data []byte) (*File, []Problem) {
 	p := newProblems()
 	f := defaults()
 	d := decoder{p}
 	if root := d.parse(data); root != nil {
 		if d.value("", root, reflect.ValueOf(&f).Elem()) {
-			if _, there := p.lines["resources"]; !there {
+			if _, there := p.lines["resources"]; !there && !p.full() {
 				p.add("resources", "nothing", "a list of protected resources", "declare them, or write resources: [] for none yet")
 			}
 			f.validate(p)

@@ -2,6 +2,7 @@ package spec_test
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -17,7 +18,7 @@ func TestDefaults(t *testing.T) {
 	want := spec.File{
 		Listen: spec.Listen{GRPC: "127.0.0.1:9001", Metadata: "127.0.0.1:8080", Admin: "127.0.0.1:9090"},
 		Limits: spec.Limits{
-			MessageBytes: 4194304, TokenBytes: 16384, CacheEntries: 100000, ConcurrentChecks: 1024, CheckDeadline: time.Second,
+			MessageBytes: 4194304, TokenBytes: 16384, CacheEntries: 100000, CacheBytes: 128 << 20, ConcurrentChecks: 1024, CheckDeadline: time.Second,
 		},
 		DrainDelay: 10 * time.Second,
 		Log:        spec.Log{Level: "info", Decisions: "all"},
@@ -103,15 +104,82 @@ func TestFileLimits(t *testing.T) {
 	}
 }
 
-// A file of many resources with a mistake in each is read in one go: all of them are told.
+// A file full of mistakes is refused after the first hundred, whatever they are: telling of all would cost more than any file
+// is worth. The last problem says that there may be more.
 func TestManyProblems(t *testing.T) {
-	const resources = 20000
+	const servers = "authorizationServers: [{ name: corp, issuer: \"https://idp.example.com\" }]\nresources:\n"
+	for what, text := range map[string]string{
+		"resources with three mistakes each": servers + strings.Repeat("- { resource: \"https://MCP.example.com\", authorizationServers: [crop] }\n", 20000),
+		"resources that are none":            "resources:\n" + strings.Repeat("- x\n", spec.MaxResources),
+		"unknown keys":                       "resources: []\n" + unknownKeys(20000),
+		"odd keys":                           "resources: []\n" + strings.Repeat("1: 2\n", 20000),
+		"mistakes that decoding cannot see":  servers + strings.Repeat("- { name: a, resource: \"https://a\", authorizationServers: [corp] }\n", 20000),
+	} {
+		f, problems := spec.Load([]byte(text))
+		n := len(problems)
+		if f != nil || n <= spec.MaxProblems || n > spec.MaxProblems+10 {
+			t.Fatalf("%s: %d problems", what, n)
+		}
+		if last := problems[n-1]; last.Path != "(file)" || last.Found != "100 problems or more" || last.Warning {
+			t.Errorf("%s: the last one is %v", what, last)
+		}
+	}
+}
+
+func unknownKeys(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "k%d: 1\n", i)
+	}
+	return b.String()
+}
+
+// Warnings are told up to the same number, and never in the place of a problem: one that comes after them makes the file bad.
+func TestManyWarnings(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("authorizationServers: [{ name: corp, issuer: \"https://idp.example.com\" }]\nresources:\n")
-	for range resources {
-		b.WriteString("- { resource: \"https://MCP.example.com\", authorizationServers: [crop] }\n")
+	for i := range 5000 {
+		fmt.Fprintf(&b, "- { name: r%d, resource: \"https://mcp.example.com/%d/sse\", authorizationServers: [corp] }\n", i, i)
 	}
-	if _, problems := spec.Load([]byte(b.String())); len(problems) != 3*resources {
-		t.Errorf("%d problems, want %d", len(problems), 3*resources)
+	if f, problems := spec.Load([]byte(b.String())); f == nil || len(problems) != spec.MaxProblems {
+		t.Errorf("%d warnings", len(problems))
+	}
+	b.WriteString("- { name: last, resource: \"https://mcp.example.com/last\", authorizationServers: [crop] }\n")
+	f, problems := spec.Load([]byte(b.String()))
+	if n := len(problems); f != nil || n != spec.MaxProblems+1 || problems[n-1].Warning || problems[n-1].Path != "resources[5000].authorizationServers[0]" {
+		t.Errorf("%d problems", n)
+	}
+}
+
+// Whatever a file has too much of is refused before it is made anything of.
+func TestTooMuch(t *testing.T) {
+	list := func(n int) string { return "[" + strings.Repeat("a,", n-1) + "a]" }
+	server := func(key, value string) string {
+		return "resources: []\nauthorizationServers: [{ name: a, issuer: \"https://a\", " + key + ": " + value + " }]\n"
+	}
+	rawKeys := func(n int) string {
+		return server("jwks", "{ keys: [{ kty: OKP, crv: Ed25519, x: \"AA\" }], x: "+list(n)+" }")
+	}
+	for _, c := range []struct{ path, text, found string }{
+		{"", server("insecureClientIDAudience", list(spec.MaxListEntries)), ""},
+		{"authorizationServers[0].insecureClientIDAudience", server("insecureClientIDAudience", list(spec.MaxListEntries+1)), "1025 entries"},
+		{"resources", "resources: [" + strings.Repeat("{},", spec.MaxResources) + "{}]\n", "100001 entries"},
+		{"authorizationServers", "resources: []\nauthorizationServers: [" + strings.Repeat("{},", spec.MaxServers) + "{}]\n", "1001 entries"},
+		{"(file)", "resources: " + list(spec.MaxFileNodes), "1048577 values"},
+		{"(file)", "resources: []\n" + strings.Repeat("#\n", spec.MaxFileNodes), "1048579 values"},
+		{"(file)", strings.Repeat("- ", spec.MaxFileNodes+1), "1048577 values"},
+		{"", rawKeys(190_000), ""},
+		{"authorizationServers[0].jwks.x[199993]", rawKeys(200_000), "more values than all key sets together may have"},
+	} {
+		f, problems := spec.Load([]byte(c.text))
+		if c.found == "" {
+			if f == nil {
+				t.Errorf("%.60s: %.300v", c.text, problems)
+			}
+			continue
+		}
+		if f != nil || len(problems) == 0 || problems[0].Path != c.path || problems[0].Found != c.found {
+			t.Errorf("%.60q: %.300v", c.text, problems)
+		}
 	}
 }

@@ -33,12 +33,17 @@ func (p Problem) String() string {
 	return s
 }
 
+// MaxProblems is how many are told of at once. What comes after them is not looked at: the file is bad as it is.
+const MaxProblems = 100
+
 // problems collects them, and knows where keys stand in the file.
 type problems struct {
-	list    []Problem
-	lines   map[string]int
-	trouble map[string]bool // paths with a problem, or with one in them
-	broken  map[string]bool // paths whose value has the wrong type: nothing in them can be judged
+	list     []Problem
+	errors   int // in list, and those that found no room there; the rest are warnings
+	rawNodes int // values of free JSON that were read
+	lines    map[string]int
+	trouble  map[string]bool // paths with a problem, or with one in them
+	broken   map[string]bool // paths whose value has the wrong type: nothing in them can be judged
 }
 
 func newProblems() *problems {
@@ -59,11 +64,19 @@ func (p *problems) addAt(line int, path, found, expected, next string) {
 	if path == "" {
 		path = wholeFile
 	}
-	p.list = append(p.list, Problem{Path: path, Line: line, Found: found, Expected: expected, Next: next})
+	p.errors++
+	if len(p.list) < 2*MaxProblems { // warnings have as much room
+		p.list = append(p.list, Problem{Path: path, Line: line, Found: found, Expected: expected, Next: next})
+	}
 }
 
+// full reports that there are so many problems that looking for more is of no use.
+func (p *problems) full() bool { return p.errors >= MaxProblems }
+
 func (p *problems) warn(path, found, expected, next string) {
-	p.list = append(p.list, Problem{Path: path, Line: p.line(path), Found: found, Expected: expected, Next: next, Warning: true})
+	if len(p.list) < MaxProblems {
+		p.list = append(p.list, Problem{Path: path, Line: p.line(path), Found: found, Expected: expected, Next: next, Warning: true})
+	}
 }
 
 // line is where a key stands, or the nearest one around it.
@@ -111,11 +124,12 @@ func (p *problems) has(path string) bool {
 	return false
 }
 
-func (p *problems) bad() bool {
-	return slices.ContainsFunc(p.list, func(q Problem) bool { return !q.Warning })
-}
+func (p *problems) bad() bool { return p.errors > 0 }
 
 func (p *problems) sorted() []Problem {
 	slices.SortStableFunc(p.list, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })
+	if p.full() {
+		p.list = append(p.list, Problem{Path: wholeFile, Found: fmt.Sprintf("%d problems or more", MaxProblems), Expected: "none", Next: "mend these; there may be others"})
+	}
 	return p.list
 }

@@ -7,8 +7,11 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// maxDepth bounds what is nested in free JSON. No other setting can be nested at will.
-const maxDepth = 16
+// Limits on free JSON. No other setting can be nested at will.
+const (
+	maxDepth    = 16
+	maxRawNodes = 200_000 // of all key sets of the file: each may have 64 keys
+)
 
 // raw takes a mapping as the JSON object that it stands for.
 func (d decoder) raw(path string, n *yaml.Node, to *RawJSON) bool {
@@ -31,6 +34,12 @@ func (d decoder) raw(path string, n *yaml.Node, to *RawJSON) bool {
 
 // json is a node as encoding/json takes it. Numbers stay as they are written; what looks like a date is a string.
 func (d decoder) json(path string, n *yaml.Node, depth int) (v any, ok bool) {
+	if d.rawNodes++; d.rawNodes > maxRawNodes {
+		if d.rawNodes == maxRawNodes+1 {
+			d.add(path, "more values than all key sets together may have", fmt.Sprintf("at most %d", maxRawNodes), "")
+		}
+		return nil, false
+	}
 	d.lines[path] = n.Line
 	if depth > maxDepth {
 		d.add(path, "deeper nesting than any key set has", fmt.Sprintf("at most %d levels", maxDepth), "")
@@ -41,9 +50,9 @@ func (d decoder) json(path string, n *yaml.Node, depth int) (v any, ok bool) {
 	}
 	switch {
 	case n.Kind == yaml.MappingNode:
-		object, before := map[string]any{}, len(d.list)
+		object, before := map[string]any{}, d.errors
 		d.members(path, n, func(key, at string, c *yaml.Node) { object[key], _ = d.json(at, c, depth+1) })
-		return object, len(d.list) == before
+		return object, d.errors == before
 	case n.Kind == yaml.SequenceNode:
 		list, all := make([]any, len(n.Content)), true
 		for i, c := range n.Content {

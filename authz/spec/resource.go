@@ -29,6 +29,9 @@ func (f *File) validateResources(p *problems) {
 	}
 	names, urls, anyHost := map[string]string{}, map[string]string{}, map[string]string{}
 	for i := range f.Resources {
+		if p.full() {
+			return
+		}
 		r, path := &f.Resources[i], fmt.Sprintf("resources[%d]", i)
 		unique(p, path+".name", r.Name, names)
 		name(p, path+".name", r.Name)

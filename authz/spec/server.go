@@ -40,7 +40,30 @@ func (s *AuthorizationServer) validate(p *problems, path string) {
 	between(p, path+".leeway", s.Leeway, 0, 2*time.Minute)
 	between(p, path+".refreshInterval", s.RefreshInterval, 10*time.Second, 24*time.Hour)
 	if !p.has(path + ".refreshInterval") {
-		between(p, path+".maxStaleness", s.MaxStaleness, s.RefreshInterval, 7*24*time.Hour)
+		// A minute more: the next fetch, and some that fail, must come before the keys are too old.
+		between(p, path+".maxStaleness", s.MaxStaleness, s.RefreshInterval+time.Minute, 7*24*time.Hour)
+	}
+	s.validateFiles(p, path)
+}
+
+// validateFiles looks at the names only: what the files hold is read at every fetch, on the machine that fetches.
+func (s *AuthorizationServer) validateFiles(p *problems, path string) {
+	for _, file := range []struct{ key, name string }{{"caFile", s.CAFile}, {"bearerTokenFile", s.BearerTokenFile}} {
+		at := path + "." + file.key
+		switch {
+		case file.name == "" || p.has(at):
+		case s.JWKS != nil:
+			p.add(at, file.key+" beside jwks", "one of the two", "inline keys are never fetched; remove one")
+		}
+	}
+	if s.BearerTokenFile == "" || p.has(path+".bearerTokenFile") {
+		return
+	}
+	for _, raw := range []string{s.Issuer, s.JWKSURL} {
+		if u, err := url.Parse(raw); err == nil && u.Scheme == "http" && !metadata.IsLoopback(strings.ToLower(u.Hostname())) {
+			p.add(path+".bearerTokenFile", "a token for plain http on "+strconv.Quote(short(u.Host)), "https", "whoever is on the way could read it; use https, or remove bearerTokenFile")
+			return
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package spec
 
 import (
 	"fmt"
+	"math"
 	"net"
 	"slices"
 	"strconv"
@@ -19,6 +20,9 @@ func (f *File) validate(p *problems) {
 
 	names, issuers := map[string]string{}, map[string]string{}
 	for i := range f.AuthorizationServers {
+		if p.full() {
+			return
+		}
 		s, path := &f.AuthorizationServers[i], fmt.Sprintf("authorizationServers[%d]", i)
 		unique(p, path+".name", s.Name, names)
 		name(p, path+".name", s.Name)
@@ -76,6 +80,7 @@ func (l *Limits) validate(p *problems) {
 	between(p, "limits.messageBytes", l.MessageBytes, 1<<20, 64<<20)
 	between(p, "limits.tokenBytes", l.TokenBytes, 512, 64<<10)
 	between(p, "limits.cacheEntries", l.CacheEntries, 1, 10_000_000)
+	between(p, "limits.cacheBytes", l.CacheBytes, 64<<10, math.MaxInt32)
 	between(p, "limits.concurrentChecks", l.ConcurrentChecks, 1, 1_000_000)
 	between(p, "limits.checkDeadline", l.CheckDeadline, 50*time.Millisecond, 10*time.Second)
 }
