@@ -19,6 +19,8 @@ type Issuer struct {
 	url      string
 	keys     []*Key // published; the last one signs
 	counter  int
+	clock    time.Duration // how far it is ahead
+	keysPath string
 	metadata map[string]any
 	jwks     []byte // instead of the keys
 	faults   map[string]Fault
@@ -36,16 +38,20 @@ const (
 
 // NewIssuer makes an issuer with the given identifier and one fresh RS256 key. It does not listen.
 func NewIssuer(url string) *Issuer {
-	return NewIssuerWithKey(url, GenerateRSA("key-1", 2048))
+	return NewIssuerWithKey(url, GenerateRSA(keyID(1), 2048))
 }
 
 // NewIssuerWithKey is NewIssuer with a key of the caller's.
 func NewIssuerWithKey(url string, key *Key) *Issuer {
+	Guard(key.ID)
 	return &Issuer{
-		url: url, keys: []*Key{key}, counter: 1, faults: map[string]Fault{}, fetches: map[string]int{},
+		url: url, keys: []*Key{key}, counter: 1, keysPath: JWKS, faults: map[string]Fault{}, fetches: map[string]int{},
 		changed: make(chan struct{}), released: make(chan struct{}),
 	}
 }
+
+// keyID names a key so that it is found wherever it is said.
+func keyID(n int) string { return fmt.Sprintf("key-%d-of-the-test-kit", n) }
 
 // Listen serves the issuer on a loopback address ("127.0.0.1:0" for any port) and, if it has no identifier yet, makes the
 // address its identifier. stop ends it at once.
@@ -76,7 +82,35 @@ func (i *Issuer) URL() string {
 }
 
 // JWKSURL is where the keys are.
-func (i *Issuer) JWKSURL() string { return strings.TrimSuffix(i.URL(), "/") + JWKS }
+func (i *Issuer) JWKSURL() string {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.jwksURL()
+}
+
+func (i *Issuer) jwksURL() string { return strings.TrimSuffix(i.url, "/") + i.keysPath }
+
+// MoveKeys puts the keys at another path below the issuer. The metadata says so, and the old place is 404. As a document they
+// are still named JWKS.
+func (i *Issuer) MoveKeys(path string) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.keysPath = path
+}
+
+// SetClock makes the issuer's clock differ: it is ahead by so much, or behind, in all tokens that it makes from now on.
+func (i *Issuer) SetClock(ahead time.Duration) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.clock = ahead
+}
+
+// now is the time by the issuer's clock.
+func (i *Issuer) now() time.Time {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return time.Now().Add(i.clock)
+}
 
 // Current is the key that signs.
 func (i *Issuer) Current() *Key {
@@ -87,6 +121,7 @@ func (i *Issuer) Current() *Key {
 
 // AddKey publishes a key; tokens are signed with it from now on.
 func (i *Issuer) AddKey(k *Key) {
+	Guard(k.ID)
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.keys = append(i.keys, k)
@@ -96,7 +131,7 @@ func (i *Issuer) AddKey(k *Key) {
 func (i *Issuer) Rotate() *Key {
 	i.mu.Lock()
 	i.counter++
-	k := GenerateEC(fmt.Sprintf("key-%d", i.counter), elliptic.P256())
+	k := GenerateEC(keyID(i.counter), elliptic.P256())
 	i.mu.Unlock()
 	i.AddKey(k)
 	return k
@@ -147,7 +182,7 @@ func (i *Issuer) Metadata() map[string]any {
 	defer i.mu.Unlock()
 	return merge(map[string]any{
 		"issuer":   i.url,
-		"jwks_uri": strings.TrimSuffix(i.url, "/") + JWKS,
+		"jwks_uri": i.jwksURL(),
 	}, i.metadata)
 }
 
@@ -159,12 +194,15 @@ func (i *Issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			issuerPath = strings.TrimSuffix(rest[slash:], "/")
 		}
 	}
+	i.mu.Lock()
+	keysPath := i.keysPath
+	i.mu.Unlock()
 	switch r.URL.Path {
 	case OAuthMetadata + issuerPath:
 		i.serve(w, r, OAuthMetadata, mustJSON(i.Metadata()))
 	case OpenIDMetadata + issuerPath, issuerPath + OpenIDMetadata:
 		i.serve(w, r, OpenIDMetadata, mustJSON(i.Metadata()))
-	case issuerPath + JWKS:
+	case issuerPath + keysPath:
 		i.serve(w, r, JWKS, i.KeySet())
 	default:
 		http.NotFound(w, r)
@@ -178,9 +216,9 @@ func (i *Issuer) serve(w http.ResponseWriter, r *http.Request, name string, docu
 	i.fetches[name]++
 	close(i.changed)
 	i.changed = make(chan struct{})
-	fault, released := i.faults[name], i.released
+	fault, released, n, key := i.faults[name], i.released, i.fetches[name], i.keys[len(i.keys)-1]
 	i.mu.Unlock()
-	fault.serve(w, r, document, released)
+	fault.serve(w, r, fault.Kind.spoil(document, key, n), released)
 }
 
 // Fetches is how often a document was asked for.

@@ -45,11 +45,14 @@ func (t Token) Compact() string {
 		payload = encode(t.Claims)
 	}
 	signed := b64(header) + "." + b64(payload)
-	if t.Sign != nil {
-		return signed + "." + b64(t.Sign([]byte(signed)))
+	sign := t.Sign
+	if sign == nil {
+		alg, _ := t.Header["alg"].(string)
+		sign = func(input []byte) []byte { return t.Key.sign(alg, input) }
 	}
-	alg, _ := t.Header["alg"].(string)
-	return signed + "." + b64(t.Key.sign(alg, []byte(signed)))
+	compact := signed + "." + b64(sign([]byte(signed)))
+	Guard(compact)
+	return compact
 }
 
 func encode(m map[string]any) []byte {
@@ -65,8 +68,7 @@ func encode(m map[string]any) []byte {
 // Token is a good access token of this issuer (RFC 9068 §2) with the claims given over the usual ones: iss, sub, client_id,
 // iat, exp in an hour, jti. There is no audience unless the claims have one. What comes back can be changed before Compact.
 func (i *Issuer) Token(claims map[string]any) Token {
-	key := i.Current()
-	now := time.Now()
+	key, now := i.Current(), i.now()
 	return Token{
 		Key:    key,
 		Header: map[string]any{"typ": "at+jwt", "alg": key.Algorithm(), "kid": key.ID},
