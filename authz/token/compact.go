@@ -162,6 +162,9 @@ func (c *compact) claim(name string, value jsontext.Value, scopeClaim string) {
 		c.use, _ = text(value)
 	case "typ":
 		c.payloadType, _ = text(value)
+		if strings.EqualFold(c.payloadType, "dpop") { // Keycloak's access tokens that are bound to a key
+			c.payloadType, c.bound = "Bearer", true
+		}
 	}
 	switch {
 	case !ok:

@@ -2,15 +2,13 @@ package token
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"mime"
-	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -30,63 +28,38 @@ func (f fault) Error() string { return f.text }
 
 var (
 	faultUnreachable = fault{"no answer, or not in time"}
+	faultCertificate = fault{"a certificate of no authority that is trusted, or of another name: caFile may name the authority"}
 	faultStatus      = fault{"an answer other than 200"}
+	faultDenied      = fault{"an answer 401 or 403: the URL wants a credential (bearerTokenFile), or another one"}
 	faultSize        = fault{"a document over the size limit"}
 	faultForm        = fault{"a metadata document that is not a JSON object"}
 	faultIssuer      = fault{"a metadata document of another issuer"}
 	faultKeysURL     = fault{"a metadata document without a usable jwks_uri"}
+	faultCA          = fault{"caFile cannot be read, or holds no certificate in PEM"}
+	faultBearer      = fault{"bearerTokenFile cannot be read, or holds no token"}
 )
 
 func cause(err error) string {
 	var f fault
+	var certificate *tls.CertificateVerificationError
 	switch {
 	case errors.As(err, &f):
 		return f.text
+	case errors.As(err, &certificate):
+		return faultCertificate.text
 	case errors.Is(err, errKeySetForm), errors.Is(err, errKeySetSize), errors.Is(err, errNoUsable):
 		return err.Error()
 	}
 	return faultUnreachable.text
 }
 
-// newClient makes an HTTP client that follows redirects within one origin only, reads certificates strictly, and never dials
-// a link-local address (cloud metadata services live there).
-func newClient(c Config) *http.Client {
-	transport := c.Transport
-	if transport == nil {
-		dialer := &net.Dialer{Timeout: FetchTimeout, Control: refuseLinkLocal}
-		transport = &http.Transport{
-			Proxy:                  http.ProxyFromEnvironment,
-			DialContext:            dialer.DialContext,
-			TLSHandshakeTimeout:    FetchTimeout,
-			ResponseHeaderTimeout:  FetchTimeout,
-			MaxResponseHeaderBytes: 64 << 10,
-			IdleConnTimeout:        time.Minute,
-			MaxIdleConnsPerHost:    1,
-			ForceAttemptHTTP2:      true,
-		}
-	}
-	return &http.Client{
-		Transport: transport,
-		CheckRedirect: func(next *http.Request, via []*http.Request) error {
-			if from := via[0].URL; len(via) > maxRedirects || next.URL.Scheme != from.Scheme || next.URL.Host != from.Host {
-				return http.ErrUseLastResponse // a 3xx, and so not a 200
-			}
-			return nil
-		},
-	}
-}
-
-func refuseLinkLocal(_, address string, _ syscall.RawConn) error {
-	if ap, err := netip.ParseAddrPort(address); err != nil || ap.Addr().Unmap().IsLinkLocalUnicast() {
-		return faultUnreachable
-	}
-	return nil
-}
-
 // fetch gets the key set anew, by way of the metadata document unless a URL is declared.
 func (i *Issuer) fetch(ctx context.Context) (*keySet, error) {
 	ctx, cancel := context.WithTimeout(ctx, FetchTimeout)
 	defer cancel()
+	if err := i.fetcher.prepare(&i.Config); err != nil {
+		return nil, err
+	}
 	keysURL := i.JWKSURL
 	if keysURL == "" {
 		var err error
@@ -136,7 +109,14 @@ func discoveryURLs(issuer string) []string {
 	return urls
 }
 
+// document asks for one metadata document, for half of the time that is left at most: one that never comes must not take it
+// all from those after it, and from the keys.
 func (i *Issuer) document(ctx context.Context, u string) (keysURL string, err error) {
+	if end, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(end)/2)
+		defer cancel()
+	}
 	body, contentType, err := i.get(ctx, u, MaxMetadataBytes)
 	if err != nil {
 		return "", err
@@ -157,13 +137,21 @@ func (i *Issuer) document(ctx context.Context, u string) (keysURL string, err er
 	return d.JWKSURI, nil
 }
 
-// mayFetch reports whether keys may come from a URL: https, or plain http where the issuer itself is declared so.
+// mayFetch reports whether keys may come from a URL that metadata names: by https, or by plain http within loopback or where
+// the declaration says so.
 func (i *Issuer) mayFetch(u string) bool {
 	parsed, err := url.Parse(u)
-	if err != nil || parsed.Host == "" || parsed.User != nil {
+	if err != nil || parsed.Hostname() == "" || parsed.User != nil {
 		return false
 	}
-	return parsed.Scheme == "https" || parsed.Scheme == "http" && strings.HasPrefix(i.Issuer, "http://")
+	switch parsed.Scheme {
+	case "https":
+		return true
+	case "http":
+		declared, err := url.Parse(i.Issuer)
+		return err == nil && declared.Scheme == "http" && (i.InsecureAllowHTTP || isLoopback(parsed) && isLoopback(declared))
+	}
+	return false
 }
 
 func (i *Issuer) get(ctx context.Context, u string, limit int64) (body []byte, contentType string, err error) {
@@ -172,12 +160,16 @@ func (i *Issuer) get(ctx context.Context, u string, limit int64) (body []byte, c
 		return nil, "", faultUnreachable
 	}
 	req.Header.Set("Accept", "application/json, application/jwk-set+json")
-	resp, err := i.client.Do(req)
+	resp, err := i.fetcher.do(req)
 	if err != nil {
-		return nil, "", faultUnreachable
+		return nil, "", err // cause tells what of it may be said
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
+	switch resp.StatusCode {
+	case http.StatusOK:
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return nil, "", faultDenied
+	default:
 		return nil, "", faultStatus
 	}
 	body, err = io.ReadAll(io.LimitReader(resp.Body, limit+1))

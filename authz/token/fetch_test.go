@@ -108,6 +108,7 @@ func TestDiscovery(t *testing.T) {
 		return m
 	}
 	plain := func(d found, change func(*found)) found { change(&d); return d }
+	hanging := plain(metadataOf(tenant, keys), func(d *found) { d.hangs = true })
 	for _, c := range []struct {
 		rule, issuer string
 		documents    map[string]found
@@ -151,7 +152,10 @@ func TestDiscovery(t *testing.T) {
 		{"D-12 a redirect to plain http", tenant, at(oauth+"/t1", found{status: 308, location: "http://as.example/x"}, "http://as.example/x", metadataOf(tenant, keys)), all, "an answer other than 200"},
 		{"D-12 a redirect of the keys", tenant, at(oauth+"/t1", metadataOf(tenant, as+"/moving"), as+"/moving", found{status: 302, location: "https://evil.example/keys"}, "https://evil.example/keys", good), []string{oauth + "/t1", as + "/moving"}, "an answer other than 200"},
 		{"D-12 metadata without end", tenant, at(oauth+"/t1", found{stream: &counted{}}), all, "a document over the size limit"},
-		{"D-12 a body that never comes", tenant, at(oauth+"/t1", plain(metadataOf(tenant, keys), func(d *found) { d.hangs = true })), []string{oauth + "/t1"}, "no answer, or not in time"},
+		{"D-12 a body that never comes", tenant, at(oauth+"/t1", hanging), all, "no answer, or not in time"},
+		{"D-12 all bodies never come", tenant, at(oauth+"/t1", hanging, openid+"/t1", hanging, appended, hanging), all, "no answer, or not in time"},
+		{"D-02 D-12 the second, after one that never comes", tenant, at(oauth+"/t1", hanging, openid+"/t1", metadataOf(tenant, keys)), []string{oauth + "/t1", openid + "/t1", keys}, ""},
+		{"D-02 D-12 the third, after two that never come", tenant, at(oauth+"/t1", hanging, openid+"/t1", hanging, appended, metadataOf(tenant, keys)), append(slices.Clone(all), keys), ""},
 	} {
 		t.Run(c.rule, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

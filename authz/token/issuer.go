@@ -7,8 +7,6 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
-
-	"github.com/maypok86/otter/v2"
 )
 
 // Config declares one authorization server, as a verifier of its tokens sees it.
@@ -27,19 +25,28 @@ type Config struct {
 	RefreshInterval time.Duration // of metadata and keys
 	MaxStaleness    time.Duration // how long the last good keys serve through an outage
 
-	CacheEntries int               // verified tokens remembered
-	Transport    http.RoundTripper // nil: one with the limits of this package
-	Log          *slog.Logger      // nil: nowhere
+	CAFile            string            // PEM: authorities of its certificate, instead of the system's; read at every fetch
+	BearerTokenFile   string            // a token for the origins of Issuer and JWKSURL and no other; read at every fetch
+	InsecureAllowHTTP bool              // jwks_uri may be plain http on a host that is not loopback
+	Transport         http.RoundTripper // nil: one with the limits of this package; else CAFile is not used
+
+	CacheEntries int          // verified tokens remembered
+	CacheBytes   int          // what these may take; 0: 4 KiB each
+	Log          *slog.Logger // nil: nowhere
 }
 
 // Issuer holds the keys of one declared authorization server and the tokens that they verified. Its keys serve this
 // declaration only, whatever another one of the same issuer string has.
 type Issuer struct {
 	Config
-	keys    atomic.Pointer[keySet] // nil until the first good fetch
-	cache   *otter.Cache[digest, *verdict]
+	keys    atomic.Pointer[keySet] // nil until the first good fetch, and after a withdrawal
+	cache   cache
 	refresh refresh
-	client  *http.Client
+	fetcher fetcher
+
+	// Of Run alone:
+	epoch     uint64    // of the last key set; never goes back, so that no verdict of an earlier one counts again
+	noneSince time.Time // since when every fetch has brought a key set without a key of use
 }
 
 // NewIssuer makes an issuer. It does no I/O; Run fetches the keys.
@@ -58,14 +65,11 @@ func NewIssuer(c Config) (*Issuer, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	cache, err := otter.New(&otter.Options[digest, *verdict]{
-		MaximumSize:      max(1, c.CacheEntries),
-		ExpiryCalculator: otter.ExpiryWriting[digest, *verdict](maxCached),
-	})
+	cache, err := newCache(c.CacheEntries, c.CacheBytes)
 	if err != nil {
 		return nil, fmt.Errorf("the token cache: %w", err)
 	}
-	i := &Issuer{Config: c, cache: cache, client: newClient(c)}
+	i := &Issuer{Config: c, cache: cache}
 	i.refresh.init()
 	if c.JWKS != nil {
 		ks, err := newKeySet(c.JWKS, c.Algorithms)
@@ -93,7 +97,13 @@ type Status struct {
 	Keys        int       // usable ones, of the last good set
 	LastSuccess time.Time // when the fetch began that brought the last good set; zero if there is none
 	LastAttempt time.Time
-	Failing     bool // the last attempt failed
+	Failing     bool   // the last attempt failed
+	Cause       string // why, in words of this package; "" if it did not
+
+	CachedTokens int    // verified tokens remembered
+	CachedBytes  uint64 // what they take, roughly
+	CacheHits    uint64 // tokens judged by a signature that was remembered
+	Verified     uint64 // signatures computed, good and bad
 }
 
 // Status reports how the keys of the issuer are.
@@ -102,40 +112,13 @@ func (i *Issuer) Status() Status {
 	if ks := i.keys.Load(); ks != nil {
 		s.Keys, s.LastSuccess = ks.keys, ks.began
 	}
+	s.CachedTokens, s.CachedBytes = i.cache.size()
+	s.CacheHits, s.Verified = i.cache.hits.Load(), i.cache.misses.Load()
 	return s
 }
 
+// ResizeCache changes how much the verified tokens may take.
+func (i *Issuer) ResizeCache(bytes int) { i.cache.resize(bytes) }
+
 // Attempted is closed once the first fetch of keys ended, well or not.
 func (i *Issuer) Attempted() <-chan struct{} { return i.refresh.attempted }
-
-// digest is the SHA-256 of a token. Tokens themselves are not kept.
-type digest [32]byte
-
-// maxCached bounds how long a verification is remembered.
-const maxCached = 5 * time.Minute
-
-// verdict is a remembered verification of a signature.
-type verdict struct {
-	token *compact // without signature and signed part
-	epoch uint64   // of the keys that verified it
-	until time.Time
-}
-
-// remembered returns a token whose signature was verified by keys that are still those in use.
-func (i *Issuer) remembered(d digest, epoch uint64) *compact {
-	v, ok := i.cache.GetIfPresent(d)
-	if !ok || v.epoch != epoch || time.Now().After(v.until) {
-		return nil
-	}
-	return v.token
-}
-
-// remember stores a verification under the epoch of the keys that made it, read before it was made.
-func (i *Issuer) remember(d digest, c *compact, epoch uint64) {
-	until := time.Now().Add(maxCached)
-	if exp := time.UnixMilli(int64(*c.exp * 1000)).Add(i.Leeway); exp.Before(until) {
-		until = exp
-	}
-	c.signed, c.signature = "", nil
-	i.cache.Set(d, &verdict{token: c, epoch: epoch, until: until})
-}

@@ -21,6 +21,7 @@ const (
 	MaxKeysBytes = 256 << 10 // of the key set document
 	MinRSABits   = 2048
 	MaxRSABits   = 8192
+	MaxTwins     = 4 // keys with one id that fit one algorithm; those after them are left out
 	maxKIDBytes  = 256
 )
 
@@ -32,8 +33,9 @@ type keySet struct {
 	began   time.Time // when the fetch that brought or confirmed it began
 	static  bool      // inline: never fetched, never stale
 	byAlg   map[string]keyfunc.Keyfunc
-	only    map[string]any // the key for tokens without kid, where exactly one fits
-	exposed bool           // a private part was published
+	only    map[string]any   // the key for tokens without kid, where exactly one fits
+	named   map[string][]any // by algorithm and kid; some servers have several keys under one id
+	exposed bool             // a private part was published
 }
 
 // jwk has the members that count (RFC 7517 §4, RFC 7518 §6). Whatever could make a library fetch something (x5u) or trust
@@ -74,7 +76,7 @@ func newKeySet(document []byte, algorithms []string) (*keySet, error) {
 	if len(set.Keys) > MaxKeys {
 		return nil, errKeySetSize
 	}
-	ks := &keySet{sum: sha256.Sum256(document), byAlg: map[string]keyfunc.Keyfunc{}, only: map[string]any{}}
+	ks := &keySet{sum: sha256.Sum256(document), byAlg: map[string]keyfunc.Keyfunc{}, only: map[string]any{}, named: map[string][]any{}}
 	stores, counts := map[string]jwkset.Storage{}, map[string]int{}
 	for _, raw := range set.Keys {
 		key, alg, ok := ks.usable(raw)
@@ -91,6 +93,9 @@ func newKeySet(document []byte, algorithms []string) (*keySet, error) {
 			}
 			_ = stores[a].KeyWrite(context.Background(), key) // memory: cannot fail
 			ks.only[a] = key.Key()
+			if id := a + " " + key.Marshal().KID; len(ks.named[id]) < MaxTwins {
+				ks.named[id] = append(ks.named[id], key.Key())
+			}
 			counts[a]++
 			used = true
 		}
@@ -142,22 +147,26 @@ func (ks *keySet) usable(raw jsontext.Value) (key jwkset.JWK, alg string, ok boo
 	return key, k.Alg, true
 }
 
-// find returns the key that a token's header names, among those that fit its algorithm; without a kid, the only one.
-func (ks *keySet) find(c *compact) (key any, ok bool) {
+// find returns the key that a token's header names, among those that fit its algorithm; without a kid, the only one. Ids are
+// to be distinct (RFC 7517 §4.5, SHOULD), but not all servers see to it: then it is several keys, and any of them may verify.
+func (ks *keySet) find(c *compact) (keys []any, ok bool) {
 	if !c.hasKID {
-		key, ok = ks.only[c.alg]
-		return key, ok
+		key, ok := ks.only[c.alg]
+		return []any{key}, ok
 	}
-	kf := ks.byAlg[c.alg]
-	if kf == nil || len(c.kid) > maxKIDBytes {
+	if len(c.kid) > maxKIDBytes {
 		return nil, false
 	}
-	key, err := kf.Keyfunc(&jwt.Token{Header: map[string]any{"alg": c.alg, jwkset.HeaderKID: c.kid}})
-	return key, err == nil
+	keys = ks.named[c.alg+" "+c.kid]
+	if len(keys) != 1 { // none, and no more is spent on that, or several
+		return keys, len(keys) > 1
+	}
+	key, err := ks.byAlg[c.alg].Keyfunc(&jwt.Token{Header: map[string]any{"alg": c.alg, jwkset.HeaderKID: c.kid}})
+	return []any{key}, err == nil
 }
 
-// verifies reports whether the key made the token's signature.
-func verifies(c *compact, key any) bool {
+// verifies reports whether one of the keys made the token's signature.
+func verifies(c *compact, keys []any) bool {
 	method := jwt.GetSigningMethod(c.alg)
-	return method != nil && method.Verify(c.signed, c.signature, key) == nil
+	return method != nil && slices.ContainsFunc(keys, func(key any) bool { return method.Verify(c.signed, c.signature, key) == nil })
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -33,7 +34,7 @@ func pipes(t *testing.T, h http.Handler) *http.Transport {
 			return nil, ctx.Err()
 		}
 	}
-	transport := &http.Transport{DialContext: dial, DialTLSContext: dial} // https without TLS: nobody listens
+	transport := &http.Transport{DialContext: dial, DialTLSContext: dial, MaxResponseHeaderBytes: 64 << 10} // https without TLS: nobody listens
 	t.Cleanup(func() {
 		transport.CloseIdleConnections()
 		server.Close()
@@ -73,8 +74,14 @@ type outlet struct {
 	logged   *buffer
 
 	mu    sync.Mutex
-	asked []time.Duration // since the start: when the keys were asked for
+	asked []ask
 	began time.Time
+}
+
+// ask is a document that was asked for, and when, since the start.
+type ask struct {
+	at   time.Duration
+	path string
 }
 
 // open starts it. Its keys are one on P-256; it does not wait for the first fetch.
@@ -105,21 +112,30 @@ func ready(t *testing.T, change func(*token.Config, *authztest.Issuer)) *outlet 
 	return o
 }
 
-// ServeHTTP is the issuer's, and remembers when its keys were asked for.
+// ServeHTTP is the issuer's, and remembers what was asked for.
 func (o *outlet) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if strings.HasSuffix(r.URL.Path, authztest.JWKS) {
-		o.mu.Lock()
-		o.asked = append(o.asked, time.Since(o.began))
-		o.mu.Unlock()
-	}
+	o.mu.Lock()
+	o.asked = append(o.asked, ask{time.Since(o.began), r.URL.Path})
+	o.mu.Unlock()
 	o.Issuer.ServeHTTP(w, r)
+}
+
+// asks is all that was asked for.
+func (o *outlet) asks() []ask {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Clone(o.asked)
 }
 
 // fetches is when the keys were asked for, since the start.
 func (o *outlet) fetches() []time.Duration {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return append([]time.Duration{}, o.asked...)
+	out := []time.Duration{}
+	for _, a := range o.asks() {
+		if strings.HasSuffix(a.path, authztest.JWKS) {
+			out = append(out, a.at)
+		}
+	}
+	return out
 }
 
 // good is a token that corp makes now.

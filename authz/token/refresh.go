@@ -12,6 +12,7 @@ import (
 const (
 	MinRefreshGap = 10 * time.Second // between fetches that tokens ask for
 	MaxWaiters    = 32               // checks that wait for one issuer; the next is answered 503 at once
+	WithdrawAfter = time.Minute      // of fetches that all bring a key set without a key of use: then there are none
 	maxRetryDelay = 10 * time.Second
 )
 
@@ -32,6 +33,7 @@ type refresh struct {
 	lastStart time.Time // of any attempt
 	lastGood  time.Time // start of the last attempt that succeeded
 	failures  int       // in a row
+	cause     string    // of the last failure
 }
 
 func (r *refresh) init() {
@@ -43,7 +45,7 @@ func (r *refresh) markAttempted() { r.once.Do(func() { close(r.attempted) }) }
 func (r *refresh) status() Status {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return Status{LastAttempt: r.lastStart, Failing: r.failures > 0}
+	return Status{LastAttempt: r.lastStart, Failing: r.failures > 0, Cause: r.cause}
 }
 
 // failing reports whether the last fetch failed.
@@ -97,7 +99,7 @@ func (r *refresh) wait(ctx context.Context, since time.Time) error {
 // Run keeps the keys fresh until ctx ends: on a schedule, at most MinRefreshGap apart when tokens ask, and after a failure
 // again within 1, 2, 4 and at most 10 seconds.
 func (i *Issuer) Run(ctx context.Context) {
-	defer i.cache.StopAllGoroutines()
+	defer i.cache.verdicts.StopAllGoroutines()
 	if i.JWKS != nil {
 		<-ctx.Done()
 		return
@@ -119,6 +121,8 @@ func (i *Issuer) attempt(ctx context.Context) time.Duration {
 	ks, err := i.fetch(ctx)
 	if err == nil {
 		i.install(ks, start)
+	} else {
+		i.withdraw(err, start)
 	}
 
 	r.mu.Lock()
@@ -128,31 +132,45 @@ func (i *Issuer) attempt(ctx context.Context) time.Duration {
 	r.ended = make(chan struct{})
 	if err != nil {
 		r.failures++
+		r.cause = cause(err)
 		if ctx.Err() == nil {
-			i.Log.Warn("keys of an authorization server could not be refreshed", "authorization_server", i.Name, "cause", cause(err), "failures", r.failures)
+			i.Log.Warn("keys of an authorization server could not be refreshed", "authorization_server", i.Name, "cause", r.cause, "failures", r.failures)
 		}
-		return min(time.Second<<min(r.failures-1, 4), maxRetryDelay)
+		// The longest delay counts from the start: a fetch that hung must not put the next one off.
+		return min(time.Second<<min(r.failures-1, 4), maxRetryDelay-time.Since(start))
 	}
 	if r.failures > 0 || r.lastGood.IsZero() {
 		i.Log.Info("keys of an authorization server are there", "authorization_server", i.Name, "keys", ks.keys)
 	}
-	r.failures, r.lastGood = 0, start
+	r.failures, r.lastGood, r.cause = 0, start, ""
 	return i.RefreshInterval - rand.N(i.RefreshInterval/10+1) // spread over replicas
 }
 
 // install puts a key set in force. The epoch moves only if the keys changed.
 func (i *Issuer) install(ks *keySet, began time.Time) {
-	ks.began, ks.epoch = began, 1
-	if old := i.keys.Load(); old != nil {
-		ks.epoch = old.epoch
-		if old.sum != ks.sum {
-			ks.epoch++
-		}
+	i.noneSince = time.Time{}
+	if old := i.keys.Load(); old == nil || old.sum != ks.sum {
+		i.epoch++
 	}
+	ks.began, ks.epoch = began, i.epoch
 	if ks.exposed {
 		i.Log.Error("an authorization server publishes a private key; it is not used", "authorization_server", i.Name)
 	}
 	i.keys.Store(ks)
+}
+
+// withdraw takes the keys out of force once every fetch of WithdrawAfter brought a key set, and none a key of use: so all of
+// them were withdrawn. One such answer is not enough, since servers that start or fail give it too, and any other failure
+// says nothing of the keys.
+func (i *Issuer) withdraw(err error, began time.Time) {
+	switch {
+	case !errors.Is(err, errNoUsable):
+		i.noneSince = time.Time{}
+	case i.noneSince.IsZero():
+		i.noneSince = began
+	case began.Sub(i.noneSince) >= WithdrawAfter && i.keys.Swap(nil) != nil:
+		i.Log.Error("an authorization server has published no usable key for a minute; its tokens are not accepted until it does", "authorization_server", i.Name)
+	}
 }
 
 // sleep waits for the next fetch. Whoever waits for keys makes it come sooner, but not within MinRefreshGap of the last one,

@@ -18,7 +18,7 @@ func TestSharedCache(t *testing.T) {
 	corp, other, twin := authztest.NewIssuer(corpURL), authztest.NewIssuer(otherURL), authztest.NewIssuer(corpURL)
 	keys := map[string]*authztest.Issuer{"corp": corp, "other": other, "twin": twin}
 	for name, i := range keys {
-		if i.Current().ID != "key-1" {
+		if i.Current().ID != "key-1-of-the-test-kit" {
 			t.Fatalf("%s has the key %s; all are to have the same id", name, i.Current().ID)
 		}
 	}

@@ -58,6 +58,8 @@ func kindVectors() []vector {
 		deny("B-30 signed metadata", authz.TokenClaims, jwt, claim("resource", r), without("exp"), audienceOmitted),
 
 		bound("G-01 bound by DPoP, A-07", object{"jkt": "x"}),
+		bound("G-01 bound by DPoP, as Keycloak says it", object{"jkt": "x"}, jwt, claim("typ", "DPoP")),
+		deny("G-01 a type that says bound, and no key", authz.TokenBound, jwt, claim("typ", "DPoP")),
 		bound("G-18 bound by mutual TLS, A-07", object{"x5t#S256": "x"}),
 		bound("G-18 bound to nothing, A-07", object{}),
 		bound("G-18 bound to null, A-07", nil),

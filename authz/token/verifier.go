@@ -49,11 +49,12 @@ func (v *Verifier) firstSight(token string, d digest, e authz.Expectation, now t
 	if ks == nil {
 		return authz.Claims{}, &authz.Pending{Wait: i.anyKeys}
 	}
-	key, ok := ks.find(c)
+	keys, ok := ks.find(c)
 	if !ok {
 		return authz.Claims{}, i.unknownKey(c, ks)
 	}
-	if !verifies(c, key) {
+	i.cache.misses.Add(1)
+	if !verifies(c, keys) {
 		return authz.Claims{}, i.badSignature(c, ks)
 	}
 	claims, err := accept(c)

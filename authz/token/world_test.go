@@ -2,6 +2,8 @@ package token_test
 
 import (
 	"context"
+	"maps"
+	"sync"
 	"testing"
 	"time"
 
@@ -23,11 +25,13 @@ type place struct {
 	id        string
 	audiences []string
 	required  []string
+	implies   map[string][]string
+	headers   []authz.IdentityHeader
 	issuers   []token.Config
 }
 
-// places are what the vectors name. "github" is the usual one.
-func places() map[string]place {
+// places are what the vectors name. "github" is the usual one. They are made once.
+var places = sync.OnceValue(func() map[string]place {
 	corp := func(change func(*token.Config)) []token.Config {
 		c := token.Config{Name: "corp", Issuer: corpURL, JWKS: corpKeys(), Leeway: leeway, CacheEntries: 1000}
 		if change != nil {
@@ -37,7 +41,7 @@ func places() map[string]place {
 	}
 	other := []token.Config{{Name: "other", Issuer: otherURL, JWKS: keySet(foreignEC().JWK(nil)), Leeway: leeway, CacheEntries: 1000}}
 	at := func(name string) string { return "https://mcp.example.com/" + name + "/mcp" }
-	return map[string]place{
+	all := map[string]place{
 		"github":  {id: at("github"), audiences: []string{"api://github", "api://caf\u00e9"}, issuers: corp(nil)},
 		"strict":  {id: at("strict"), issuers: corp(func(c *token.Config) { c.RequireATJWT = true })},
 		"rs256":   {id: at("rs256"), issuers: corp(func(c *token.Config) { c.Algorithms = []string{"RS256"} })},
@@ -51,7 +55,9 @@ func places() map[string]place {
 		"both":    {id: at("both"), issuers: append(corp(nil), other...)},
 		"nobody":  {id: at("nobody")},
 	}
-}
+	maps.Copy(all, dialectPlaces())
+	return all
+})
 
 // world is every place behind one server. Its caches are its own.
 type world struct {
@@ -78,19 +84,27 @@ func resource(t *testing.T, name string, p place, v authz.Verifier) authz.Protec
 	if err != nil {
 		t.Fatal(err)
 	}
-	return authz.ProtectedResource{Name: name, ID: id, Audiences: p.audiences, Policy: authz.NewPolicy(p.required, nil), Verifier: v}
+	return authz.ProtectedResource{
+		Name: name, ID: id, Audiences: p.audiences, Policy: authz.NewPolicy(p.required, p.implies), IdentityHeaders: p.headers, Verifier: v,
+	}
 }
 
 const checkDeadline = time.Second
 
 func newServer(t *testing.T, resources ...authz.ProtectedResource) *extauthz.Server {
 	t.Helper()
+	return newServerFor(t, 1024, resources...)
+}
+
+// newServerFor judges so many at once.
+func newServerFor(t *testing.T, checks int, resources ...authz.ProtectedResource) *extauthz.Server {
+	t.Helper()
 	table, err := authz.NewTable(resources)
 	if err != nil {
 		t.Fatal(err)
 	}
 	a := &authz.Authorizer{}
-	a.Use(&authz.Snapshot{Resources: table, Limits: authz.Limits{TokenBytes: 16 << 10, ConcurrentChecks: 1024, CheckDeadline: checkDeadline}})
+	a.Use(&authz.Snapshot{Resources: table, Limits: authz.Limits{TokenBytes: 16 << 10, ConcurrentChecks: checks, CheckDeadline: checkDeadline}})
 	s := extauthz.NewServer(extauthz.Config{Authorizer: a, MessageBytes: 4 << 20})
 	t.Cleanup(func() { s.Stop(context.Background()) }) // it has workers from the start
 	return s
