@@ -35,9 +35,10 @@ type Limits struct {
 // DeadlineMargin is how long before the gateway's own deadline a decision is made at the latest.
 const DeadlineMargin = 50 * time.Millisecond
 
-// Observer is told every decision, once. It must be safe for concurrent use and must not block.
+// Observer is told every decision, once, with the context that Authorize got. It must be safe for concurrent use and must not
+// block.
 type Observer interface {
-	Observe(r *Request, d Decision, took time.Duration)
+	Observe(ctx context.Context, r *Request, d Decision, took time.Duration)
 }
 
 // Use puts a snapshot in force. Decisions under way finish on the one they began with.
@@ -68,7 +69,7 @@ func (a *Authorizer) Authorize(ctx context.Context, r *Request) (d Decision) {
 		if recover() != nil {
 			d = refuse(Panicked, &Request{})
 		}
-		d = a.observe(r, d, time.Since(start))
+		d = a.observe(ctx, r, d, time.Since(start))
 	}()
 	s := a.snapshot.Load()
 	if s == nil {
@@ -82,14 +83,14 @@ func (a *Authorizer) Authorize(ctx context.Context, r *Request) (d Decision) {
 }
 
 // observe tells the Observer. What it cannot be told is refused: nothing passes unseen, and its panic ends here.
-func (a *Authorizer) observe(r *Request, d Decision, took time.Duration) (told Decision) {
+func (a *Authorizer) observe(ctx context.Context, r *Request, d Decision, took time.Duration) (told Decision) {
 	defer func() {
 		if recover() != nil {
 			told = refuse(Panicked, &Request{})
 		}
 	}()
 	if a.Observer != nil {
-		a.Observer.Observe(r, d, took)
+		a.Observer.Observe(ctx, r, d, took)
 	}
 	return d
 }

@@ -76,7 +76,7 @@ type witness struct {
 	breaks bool
 }
 
-func (w *witness) Observe(r *authz.Request, d authz.Decision, took time.Duration) {
+func (w *witness) Observe(_ context.Context, r *authz.Request, d authz.Decision, took time.Duration) {
 	w.told, w.of = append(w.told, d), append(w.of, r)
 	if w.breaks || took < 0 {
 		panic("a defect of the observer")

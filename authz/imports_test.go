@@ -8,7 +8,10 @@ import (
 	"testing"
 )
 
-const module = "github.com/mcp-authz/mcp-authz"
+const (
+	module   = "github.com/mcp-authz/mcp-authz"
+	otelgrpc = "go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
+)
 
 // TestImportDirection keeps the rooms apart for good: cmd → adapters → authz → metadata → standard library. A heavy
 // dependency has one room, and adapters never meet.
@@ -27,6 +30,12 @@ func TestImportDirection(t *testing.T) {
 		"github.com/spf13/":                  {"cmd/mcp-authz"},
 		"github.com/prometheus/":             {"cmd/mcp-authz"},
 		"github.com/fsnotify/":               {"cmd/mcp-authz"},
+		"github.com/go-logr/":                {"cmd/mcp-authz"},
+		"go.opentelemetry.io/":               {"authz/extauthz", "cmd/mcp-authz"},
+		otelgrpc:                             {"authz/extauthz"},
+		"go.opentelemetry.io/otel/sdk":       {"cmd/mcp-authz"},
+		"go.opentelemetry.io/otel/exporters": {"cmd/mcp-authz"},
+		"go.opentelemetry.io/proto/":         {},
 		"github.com/go-json-experiment/json": {"authz", "authz/token"},
 		module + "/authz/authztest":          {"cmd/dev-issuer"},
 		"github.com/google/go-cmp":           {},

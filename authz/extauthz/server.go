@@ -8,6 +8,7 @@ import (
 	"time"
 
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/health"
@@ -25,9 +26,10 @@ const (
 
 // Config says what a Server serves.
 type Config struct {
-	Authorizer   *authz.Authorizer
-	MessageBytes int         // longest CheckRequest; stands above every body limit of a gateway
-	TLS          *tls.Config // nil: plaintext
+	Authorizer     *authz.Authorizer
+	MessageBytes   int                  // longest CheckRequest; stands above every body limit of a gateway
+	TLS            *tls.Config          // nil: plaintext
+	TracerProvider trace.TracerProvider // of one span for each Check; nil: none, and no cost
 }
 
 // Server is a gRPC server with envoy.service.auth.v3.Authorization and grpc.health.v1.Health.
@@ -59,6 +61,9 @@ func NewServer(c Config) *Server {
 	}
 	if c.TLS != nil {
 		options = append(options, grpc.Creds(credentials.NewTLS(c.TLS)))
+	}
+	if c.TracerProvider != nil {
+		options = append(options, grpc.StatsHandler(newSpans(c.TracerProvider)))
 	}
 	s := &Server{authorizer: c.Authorizer, grpc: grpc.NewServer(options...), health: health.NewServer(), endStreams: end}
 	authv3.RegisterAuthorizationServer(s.grpc, s)
