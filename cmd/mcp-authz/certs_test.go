@@ -8,11 +8,13 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"fmt"
 	"math/big"
 	"net"
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -94,6 +96,14 @@ func (a *authority) pem() string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw}))
 }
 
+// withMetadataTLS gives a configuration TLS on its metadata listener, from files of its own.
+func withMetadataTLS(t *testing.T, config string) string {
+	t.Helper()
+	files := folder{t, t.TempDir()}
+	files.putLeaf(newAuthority(t, "metadata").leaf("mcp-authz.internal", nil))
+	return strings.Replace(config, "admin:", fmt.Sprintf("metadataTLS: { certFile: %q, keyFile: %q }, admin:", files.path("cert.pem"), files.path("key.pem")), 1)
+}
+
 // folder holds the PEM files that a configuration names.
 type folder struct {
 	t   *testing.T
@@ -109,12 +119,19 @@ func (f folder) put(name, text string) {
 
 func (f folder) putLeaf(c tls.Certificate) {
 	f.t.Helper()
+	cert, key := pemPair(f.t, c)
+	f.put("key.pem", key)
+	f.put("cert.pem", cert)
+}
+
+// pemPair is a certificate and its key as files hold them.
+func pemPair(t *testing.T, c tls.Certificate) (cert, key string) {
+	t.Helper()
 	der, err := x509.MarshalPKCS8PrivateKey(c.PrivateKey)
 	if err != nil {
-		f.t.Fatal(err)
+		t.Fatal(err)
 	}
-	f.put("key.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})))
-	f.put("cert.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Certificate[0]})))
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Certificate[0]})), string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
 }
 
 func (f folder) remove(name string) {

@@ -46,7 +46,7 @@ func loadConfig(data []byte) (*spec.File, []spec.Problem) {
 	ended, end := context.WithCancel(context.Background())
 	end()
 	for i := range f.AuthorizationServers {
-		issuer, err := newIssuer(&f.AuthorizationServers[i], 1, nil)
+		issuer, err := newIssuer(&f.AuthorizationServers[i], share{1, 1}, nil)
 		if err == nil {
 			issuer.Run(ended) // at once: ends what its cache started
 			continue

@@ -31,9 +31,9 @@ type configuration struct {
 
 	current  atomic.Pointer[spec.File]
 	mu       sync.Mutex
-	seen     [sha256.Size]byte // of the last content looked at, good or bad
-	rejected atomic.Bool       // the last content was bad
-	changed  atomic.Int64      // Unix time of the last good one
+	seen     [sha256.Size]byte         // of the last content looked at, good or bad
+	rejected atomic.Pointer[rejection] // of the last content; nil if that is in force
+	changed  atomic.Int64              // Unix time of the last good one
 }
 
 // apply puts a good file in force: keys and cache of unchanged authorization servers stay, requests in flight finish on what
@@ -53,7 +53,7 @@ func (c *configuration) apply(f *spec.File) error {
 	commit()
 	c.current.Store(f)
 	c.changed.Store(time.Now().Unix())
-	c.rejected.Store(false)
+	c.rejected.Store(nil)
 	for i := range f.Resources {
 		if f.Resources[i].InsecureAnyHost {
 			c.log.Warn("a resource takes any host; this is for development only", "resource", f.Resources[i].Name)
@@ -72,7 +72,7 @@ func (c *configuration) reload() {
 			c.seen = unread
 			c.log.Error("the configuration cannot be read; the last good one stays in force", "path", c.path, "problem", fileProblem(err))
 		}
-		c.rejected.Store(true)
+		c.rejected.Store(&rejection{problems: 1, keys: []string{wholeFile}})
 		return
 	}
 	sum := sha256.Sum256(data)
@@ -83,18 +83,19 @@ func (c *configuration) reload() {
 	f, problems := loadConfig(data)
 	c.logProblems(problems)
 	if f == nil {
-		c.rejected.Store(true)
-		c.log.Error("the configuration is not good; the last good one stays in force", "path", c.path, "problems", len(problems))
+		no := newRejection(problems)
+		c.rejected.Store(no)
+		c.log.Error("the configuration is not good; the last good one stays in force", "path", c.path, "problems", no.problems)
 		return
 	}
 	if err := c.apply(f); err != nil {
-		c.rejected.Store(true)
+		c.rejected.Store(&rejection{problems: 1, keys: []string{wholeFile}})
 		c.log.Error("the configuration cannot be applied; the last good one stays in force", "path", c.path, "problem", err.Error())
 		return
 	}
 	c.log.Info("configuration applied", "path", c.path, "resources", len(f.Resources), "authorization_servers", len(f.AuthorizationServers))
-	if !reflect.DeepEqual(f.Listen, c.started) || f.Limits.MessageBytes != c.limits.MessageBytes || f.Limits.CacheEntries != c.limits.CacheEntries {
-		c.log.Warn("listen, limits.messageBytes or limits.cacheEntries changed; restart to apply them, everything else is in force", "path", c.path)
+	if !reflect.DeepEqual(f.Listen, c.started) || f.Limits.MessageBytes != c.limits.MessageBytes || f.Limits.CacheEntries != c.limits.CacheEntries || f.Limits.CacheBytes != c.limits.CacheBytes {
+		c.log.Warn("listen, limits.messageBytes, limits.cacheEntries or limits.cacheBytes changed; restart to apply them, everything else is in force", "path", c.path)
 	}
 }
 

@@ -11,21 +11,26 @@ import (
 	"github.com/mcp-authz/mcp-authz/authz/token"
 )
 
-func newIssuer(s *spec.AuthorizationServer, cacheEntries int, log *slog.Logger) (*token.Issuer, error) {
+// share is what one authorization server gets of the cache.
+type share struct{ entries, bytes int }
+
+func newIssuer(s *spec.AuthorizationServer, cache share, log *slog.Logger) (*token.Issuer, error) {
 	return token.NewIssuer(token.Config{
 		Name: s.Name, Issuer: s.Issuer, JWKSURL: s.JWKSURL, JWKS: s.JWKS,
 		Algorithms: s.Algorithms, RequireATJWT: s.AccessTokenType == "at+jwt", ScopeClaim: s.ScopeClaim,
 		InsecureClientIDAudience: s.InsecureClientIDAudience,
 		Leeway:                   s.Leeway, RefreshInterval: s.RefreshInterval, MaxStaleness: s.MaxStaleness,
-		CacheEntries: cacheEntries, Log: log,
+		CAFile: s.CAFile, BearerTokenFile: s.BearerTokenFile, InsecureAllowHTTP: s.InsecureAllowHTTP,
+		CacheEntries: cache.entries, CacheBytes: cache.bytes, Log: log,
 	})
 }
 
 // issuers are the running authorization servers of the configuration in force. One whose declaration does not change keeps
 // its keys and its cache over a reload.
 type issuers struct {
-	log *slog.Logger
-	ctx context.Context //nolint:containedctx // the life of the process; every issuer's ends with it
+	log   *slog.Logger
+	cache share           // of all together
+	ctx   context.Context //nolint:containedctx // the life of the process; every issuer's ends with it
 
 	mu   sync.Mutex
 	runs map[string]*running
@@ -38,8 +43,8 @@ type running struct {
 	stop context.CancelFunc
 }
 
-func newIssuers(ctx context.Context, log *slog.Logger) *issuers {
-	return &issuers{log: log, ctx: ctx, runs: map[string]*running{}}
+func newIssuers(ctx context.Context, limits spec.Limits, log *slog.Logger) *issuers {
+	return &issuers{log: log, cache: share{limits.CacheEntries, limits.CacheBytes}, ctx: ctx, runs: map[string]*running{}}
 }
 
 // prepare makes the issuers that a file needs, without touching those in use. commit puts them in force and stops those that
@@ -48,14 +53,15 @@ func (i *issuers) prepare(f *spec.File) (verifier func([]string) authz.Verifier,
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	next := map[string]*running{}
-	share := max(1, f.Limits.CacheEntries/max(1, len(f.AuthorizationServers)))
+	n := max(1, len(f.AuthorizationServers))
+	each := share{max(1, i.cache.entries/n), max(1, i.cache.bytes/n)}
 	for n := range f.AuthorizationServers {
 		s := &f.AuthorizationServers[n]
 		if old := i.runs[s.Name]; old != nil && reflect.DeepEqual(old.spec, *s) {
 			next[s.Name] = old // with the cache it has: a tenant who comes or goes must cost nobody else his keys
 			continue
 		}
-		issuer, err := newIssuer(s, share, i.log)
+		issuer, err := newIssuer(s, each, i.log)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -68,10 +74,10 @@ func (i *issuers) prepare(f *spec.File) (verifier func([]string) authz.Verifier,
 		}
 		return token.NewVerifier(all...)
 	}
-	return verifier, func() { i.commit(next) }, nil
+	return verifier, func() { i.commit(next, each) }, nil
 }
 
-func (i *issuers) commit(next map[string]*running) {
+func (i *issuers) commit(next map[string]*running, each share) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	for name, old := range i.runs {
@@ -80,6 +86,7 @@ func (i *issuers) commit(next map[string]*running) {
 		}
 	}
 	for _, r := range next {
+		r.ResizeCache(each.bytes) // those that stay make room, or get some
 		if r.stop == nil {
 			ctx, cancel := context.WithCancel(i.ctx)
 			r.stop = cancel

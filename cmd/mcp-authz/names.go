@@ -8,10 +8,16 @@ const (
 	metricKeys           = "mcp_authz_issuer_keys" // by authorization_server
 	metricKeysFetched    = "mcp_authz_issuer_keys_fetched_timestamp_seconds"
 	metricKeysFailing    = "mcp_authz_issuer_keys_failing"
+	metricCacheEntries   = "mcp_authz_token_cache_entries" // by authorization_server, as the next three
+	metricCacheBytes     = "mcp_authz_token_cache_bytes"
+	metricCacheHits      = "mcp_authz_token_cache_hits_total"
+	metricSignatures     = "mcp_authz_token_signatures_total"
 	metricConfigGood     = "mcp_authz_config_last_reload_successful"
 	metricConfigTime     = "mcp_authz_config_last_applied_timestamp_seconds"
 	metricConfigResource = "mcp_authz_config_resources"
-	metricBuild          = "mcp_authz_build_info" // by version, revision, go_version
+	metricTLSGood        = "mcp_authz_tls_last_reload_successful"               // by listener
+	metricTLSEnds        = "mcp_authz_tls_certificate_expiry_timestamp_seconds" // by listener
+	metricBuild          = "mcp_authz_build_info"                               // by version, revision, go_version
 )
 
 // Outcomes of a decision: a label value and a log field.
@@ -36,8 +42,20 @@ const (
 	fieldClientID  = "client_id"
 	fieldMCPMethod = "claimed_mcp_method"
 	fieldMCPName   = "claimed_mcp_name"
+	fieldTraceID   = "trace_id"
 	fieldTook      = "took_us"
 )
 
-// maxFieldBytes bounds whatever a client can write into the log.
+// Attributes of a check's span, beside those of otelgrpc.
+const (
+	attrDecision  = "mcp_authz.decision"
+	attrOutcome   = "mcp_authz.outcome"
+	attrReason    = "mcp_authz.reason"
+	attrStatus    = "mcp_authz.status"
+	attrResource  = "mcp_authz.resource"
+	attrMCPMethod = "mcp_authz.claimed_mcp_method"
+	attrMCPName   = "mcp_authz.claimed_mcp_name"
+)
+
+// maxFieldBytes bounds whatever a client can write into the log or a span.
 const maxFieldBytes = 256

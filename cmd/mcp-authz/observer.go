@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -12,10 +13,12 @@ import (
 	"github.com/mcp-authz/mcp-authz/authz"
 )
 
-// observer tells operators of every decision: one metric sample, and one log line as far as log.decisions wants it.
+// observer tells operators of every decision: one metric sample, one log line as far as log.decisions wants it, and its span, if
+// there is one.
 type observer struct {
 	log       *slog.Logger
 	lines     atomic.Int32 // which decisions get a line
+	traced    bool         // checks have spans
 	decisions *prometheus.CounterVec
 	duration  map[string]prometheus.Observer
 }
@@ -57,22 +60,22 @@ func (o *observer) setLines(which string) {
 }
 
 // Observe implements authz.Observer.
-func (o *observer) Observe(r *authz.Request, d authz.Decision, took time.Duration) {
+func (o *observer) Observe(ctx context.Context, r *authz.Request, d authz.Decision, took time.Duration) {
 	outcome := outcomeOf(d)
 	o.decisions.WithLabelValues(d.Resource, outcome, d.Reason.String()).Inc()
 	o.duration[outcome].Observe(took.Seconds())
+	traceID := ""
+	if o.traced {
+		traceID = describe(ctx, r, d, outcome)
+	}
 	lines := o.lines.Load()
 	if lines == linesNone || lines == linesDenied && outcome != outcomeDeny || !o.log.Enabled(context.Background(), slog.LevelInfo) {
 		return
 	}
-	status := 200
-	if !d.Allowed() {
-		status = d.Answer().Status
-	}
-	attrs := make([]slog.Attr, 0, 14)
+	attrs := make([]slog.Attr, 0, 15)
 	attrs = append(attrs,
 		slog.String(fieldDecision, d.ID), slog.String(fieldOutcome, outcome), slog.String(fieldReason, d.Reason.String()),
-		slog.Int(fieldStatus, status), slog.String(fieldResource, d.Resource),
+		slog.Int(fieldStatus, statusOf(d)), slog.String(fieldResource, d.Resource),
 		slog.String(fieldMethod, cut(r.Method)), slog.String(fieldHost, cut(r.Host)), slog.String(fieldPath, cut(withoutQuery(r.Path))),
 		slog.Int64(fieldTook, took.Microseconds()))
 	add := func(name, value string) {
@@ -85,7 +88,16 @@ func (o *observer) Observe(r *authz.Request, d authz.Decision, took time.Duratio
 	add(fieldClientID, d.Claims.ClientID)
 	add(fieldMCPMethod, r.Header("mcp-method"))
 	add(fieldMCPName, r.Header("mcp-name"))
+	add(fieldTraceID, traceID)
 	o.log.LogAttrs(context.Background(), slog.LevelInfo, "decision", attrs...)
+}
+
+// statusOf is the HTTP status of our answer; 200 for an allow, whose answer is the upstream's.
+func statusOf(d authz.Decision) int {
+	if d.Allowed() {
+		return http.StatusOK
+	}
+	return d.Answer().Status
 }
 
 func outcomeOf(d authz.Decision) string {

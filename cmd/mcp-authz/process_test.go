@@ -43,7 +43,7 @@ func corp(i *authztest.Issuer) string {
 // authorizationServer is a real one on loopback.
 func authorizationServer(t testing.TB) *authztest.Issuer {
 	t.Helper()
-	i := authztest.NewIssuerWithKey("", authztest.GenerateEC("key-1", elliptic.P256()))
+	i := authztest.NewIssuerWithKey("", authztest.GenerateEC("key-1-of-the-test-kit", elliptic.P256()))
 	stop, err := i.Listen("127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -98,6 +98,9 @@ func launch(t testing.TB, file string) *process {
 		p.cmd.Process.Kill()
 		<-p.ended
 		p.log.mustBeJSON(t)
+		if piece := authztest.Leak(p.log.text()); piece != "" { // invariant 4
+			t.Errorf("the log says %q, a piece of a token or key id:\n%s", piece, p.log.text())
+		}
 	})
 	return p
 }
@@ -203,6 +206,9 @@ func do(t testing.TB, req *http.Request) (status int, body string) {
 	b, err := io.ReadAll(resp.Body)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if piece := authztest.Leak(string(b)); piece != "" { // invariant 4
+		t.Errorf("%s says %q, a piece of a token or key id", req.URL, piece)
 	}
 	return resp.StatusCode, string(b)
 }

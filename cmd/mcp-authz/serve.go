@@ -80,11 +80,11 @@ func serve(ctx context.Context, path string, out io.Writer) error {
 	slog.SetDefault(log)
 	extauthz.LogTo(log)
 
-	tlsForGRPC, err := grpcTLS(file.Listen.GRPCTLS, log)
+	secured, err := newTransport(file.Listen, log)
 	if err != nil {
 		return err
 	}
-	tlsForMetadata, err := metadataTLS(file.Listen.MetadataTLS, log)
+	traces, err := newTracing(os.Getenv, log)
 	if err != nil {
 		return err
 	}
@@ -96,7 +96,8 @@ func serve(ctx context.Context, path string, out io.Writer) error {
 
 	life, end := context.WithCancel(context.WithoutCancel(ctx)) // of the issuers: they serve through the drain
 	watching := newObserver(log, registry)
-	servers := newIssuers(life, log)
+	watching.traced = traces != nil
+	servers := newIssuers(life, file.Limits, log)
 	defer servers.wait()
 	var parts sync.WaitGroup
 	defer parts.Wait()
@@ -110,9 +111,11 @@ func serve(ctx context.Context, path string, out io.Writer) error {
 		log.Error("the configuration cannot be applied", "path", path, "problem", err.Error())
 		return errLogged
 	}
-	ready := &readiness{config: config, issuers: servers}
-	checks := extauthz.NewServer(extauthz.Config{Authorizer: config.authorizer, MessageBytes: file.Limits.MessageBytes, TLS: tlsForGRPC})
-	documents := newHTTPServer(metadata.Handler(config.authorizer.Metadata), log, tlsForMetadata)
+	ready := &readiness{config: config, issuers: servers, tls: secured.files}
+	checks := extauthz.NewServer(extauthz.Config{
+		Authorizer: config.authorizer, MessageBytes: file.Limits.MessageBytes, TLS: secured.grpc, TracerProvider: traces.tracerProvider(),
+	})
+	documents := newHTTPServer(metadata.Handler(config.authorizer.Metadata), log, secured.metadata)
 	admin := newHTTPServer(newAdmin(ready, registry, log), log, nil)
 
 	stopped, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
@@ -132,7 +135,8 @@ func serve(ctx context.Context, path string, out io.Writer) error {
 	ready.serving.Store(true)
 	v, revision, _ := buildVersion()
 	log.Info("serving", "version", v, "revision", revision, "grpc", bound.grpc.Addr().String(), "metadata", bound.metadata.Addr().String(),
-		"admin", bound.admin.Addr().String(), "resources", len(file.Resources), "authorization_servers", len(file.AuthorizationServers))
+		"admin", bound.admin.Addr().String(), "resources", len(file.Resources), "authorization_servers", len(file.AuthorizationServers),
+		"traces", traces.String())
 	attempted := make(chan struct{})
 	go func() {
 		waitForKeys(life, servers)
@@ -172,6 +176,7 @@ func serve(ctx context.Context, path string, out io.Writer) error {
 	_ = documents.Shutdown(deadline) // what is left after the deadline is cut by Close
 	_ = admin.Close()
 	_ = documents.Close()
+	traces.stop(deadline) // all spans have ended
 	log.Info("stopped")
 	return err
 }

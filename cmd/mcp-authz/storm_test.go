@@ -33,7 +33,7 @@ func configured(t *testing.T, text string) *configuration {
 	o := newObserver(log, prometheus.NewRegistry())
 	c := &configuration{
 		path: file(t, text), log: log, level: new(slog.LevelVar), authorizer: &authz.Authorizer{Observer: o}, observer: o,
-		issuers: newIssuers(life, log), started: f.Listen, limits: f.Limits, seen: sha256.Sum256([]byte(text)),
+		issuers: newIssuers(life, f.Limits, log), started: f.Listen, limits: f.Limits, seen: sha256.Sum256([]byte(text)),
 	}
 	t.Cleanup(func() { end(); c.issuers.wait() })
 	if err := c.apply(f); err != nil {
@@ -109,7 +109,7 @@ func TestNoRequestSlipsThroughAStormOfReloads(t *testing.T) {
 				t.Fatal(err)
 			}
 			c.reload()
-			if good := text != broken; good == c.rejected.Load() {
+			if good := text != broken; good != (c.rejected.Load() == nil) {
 				t.Fatalf("valid %v, rejected %v", good, c.rejected.Load())
 			}
 			// Both get their turn, whatever the scheduler does.
@@ -269,7 +269,7 @@ func TestIssuersSurviveAReload(t *testing.T) {
 		if err := os.WriteFile(c.path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if c.reload(); c.rejected.Load() {
+		if c.reload(); c.rejected.Load() != nil {
 			t.Fatal("rejected")
 		}
 		return c.issuers.all()["corp"]

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"slices"
 	"sync"
 	"time"
@@ -14,73 +13,58 @@ import (
 	"github.com/mcp-authz/mcp-authz/authz/spec"
 )
 
-// certificates are TLS material from files, read again when one of them changes. Material that is not good is reported once
-// and changes nothing.
+// certificates are the TLS material of one listener. The files are read for every new connection, and whenever somebody asks
+// how they are: no time stamp tells of every change (copies keep them, and two writes may share one). The pair of certificate
+// and key stands alone, and so do the authorities of clients: bad ones must not keep the certificate from being renewed.
 type certificates struct {
-	certFile, keyFile, caFile string
-	log                       *slog.Logger
+	listener string // grpc or metadata
+	log      *slog.Logger
 
-	mu       sync.Mutex
-	stamp    []fileStamp
-	pair     *tls.Certificate
-	clientCA *x509.CertPool
+	mu      sync.Mutex
+	pair    *material[*tls.Certificate]
+	clients *material[*x509.CertPool] // nil: no certificate is asked for
 }
 
-type fileStamp struct {
-	size     int64
-	modified time.Time
-}
-
-func newCertificates(certFile, keyFile, caFile string, log *slog.Logger) (*certificates, error) {
-	c := &certificates{certFile: certFile, keyFile: keyFile, caFile: caFile, log: log}
-	c.stamp = c.stamps()
-	return c, c.load()
-}
-
-func (c *certificates) stamps() []fileStamp {
-	var out []fileStamp
-	for _, name := range []string{c.certFile, c.keyFile, c.caFile} {
-		var s fileStamp
-		if info, err := os.Stat(name); err == nil {
-			s = fileStamp{info.Size(), info.ModTime()}
-		}
-		out = append(out, s)
+func newCertificates(listener, certFile, keyFile, clientCAFile string, log *slog.Logger) (c *certificates, err error) {
+	c = &certificates{listener: listener, log: log}
+	c.pair, err = newMaterial(parsePair, pemFile{"certFile", certFile}, pemFile{"keyFile", keyFile})
+	if err == nil && clientCAFile != "" {
+		c.clients, err = newMaterial(parseAuthorities, pemFile{"clientCAFile", clientCAFile})
 	}
-	return out
-}
-
-func (c *certificates) load() error {
-	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
 	if err != nil {
-		return fmt.Errorf("certFile %s and keyFile %s are not a certificate and its key: %w", c.certFile, c.keyFile, err)
+		return nil, fmt.Errorf("%s: %w", c.key(), err)
 	}
-	var pool *x509.CertPool
-	if c.caFile != "" {
-		pem, err := os.ReadFile(c.caFile)
-		if err != nil {
-			return fmt.Errorf("clientCAFile: %w", err)
-		}
-		if pool = x509.NewCertPool(); !pool.AppendCertsFromPEM(pem) {
-			return fmt.Errorf("clientCAFile %s holds no certificate in PEM", c.caFile)
-		}
+	return c, nil
+}
+
+// key is what the configuration calls it.
+func (c *certificates) key() string { return "listen." + c.listener + "TLS" }
+
+// look reads the files again. Whoever calls it holds the lock.
+func (c *certificates) look() {
+	c.pair.look(c.key(), c.log)
+	if c.clients != nil {
+		c.clients.look(c.key(), c.log)
 	}
-	c.pair, c.clientCA = &pair, pool
-	return nil
 }
 
 // current is the material to use for a new connection.
 func (c *certificates) current() (*tls.Certificate, *x509.CertPool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if now := c.stamps(); !slices.Equal(now, c.stamp) {
-		c.stamp = now
-		if err := c.load(); err != nil {
-			c.log.Error("TLS files changed and are not good; the last good ones stay in force", "cert_file", c.certFile)
-		} else {
-			c.log.Info("TLS files read again", "cert_file", c.certFile)
-		}
+	c.look()
+	if c.clients == nil {
+		return c.pair.good, nil
 	}
-	return c.pair, c.clientCA
+	return c.pair.good, c.clients.good
+}
+
+// status says whether what the files hold now is in force, and when the certificate in force ends.
+func (c *certificates) status() (good bool, ends time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.look()
+	return !c.pair.bad && (c.clients == nil || !c.clients.bad), c.pair.good.Leaf.NotAfter
 }
 
 // config is a TLS configuration that follows the files. With authorities for clients it demands a certificate, and with
@@ -123,24 +107,26 @@ func allowedClient(s tls.ConnectionState, allowed []string) error {
 	return errClientName
 }
 
-func grpcTLS(t *spec.GRPCTLS, log *slog.Logger) (*tls.Config, error) {
-	if t == nil {
-		return nil, nil
-	}
-	c, err := newCertificates(t.CertFile, t.KeyFile, t.ClientCAFile, log)
-	if err != nil {
-		return nil, fmt.Errorf("listen.grpcTLS: %w", err)
-	}
-	return c.config(t.AllowedClientSANs, "h2"), nil
+// transport is the TLS of the listeners that have it.
+type transport struct {
+	grpc, metadata *tls.Config // nil: plaintext
+	files          []*certificates
 }
 
-func metadataTLS(t *spec.MetadataTLS, log *slog.Logger) (*tls.Config, error) {
-	if t == nil {
-		return nil, nil
+func newTransport(l spec.Listen, log *slog.Logger) (t transport, err error) {
+	if s := l.GRPCTLS; s != nil {
+		c, err := newCertificates("grpc", s.CertFile, s.KeyFile, s.ClientCAFile, log)
+		if err != nil {
+			return t, err
+		}
+		t.grpc, t.files = c.config(s.AllowedClientSANs, "h2"), append(t.files, c)
 	}
-	c, err := newCertificates(t.CertFile, t.KeyFile, "", log)
-	if err != nil {
-		return nil, fmt.Errorf("listen.metadataTLS: %w", err)
+	if s := l.MetadataTLS; s != nil {
+		c, err := newCertificates("metadata", s.CertFile, s.KeyFile, "", log)
+		if err != nil {
+			return t, err
+		}
+		t.metadata, t.files = c.config(nil, "h2", "http/1.1"), append(t.files, c)
 	}
-	return c.config(nil, "h2", "http/1.1"), nil
+	return t, nil
 }
