@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"net/http"
@@ -8,9 +9,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
+
+	"github.com/mcp-authz/mcp-authz/authz/authztest"
 )
 
 // process is a child in a group of its own, with everything it writes kept.
@@ -108,7 +113,7 @@ func (j *journal) lines(msg string) (out []map[string]any) {
 // front is a running mcp-authz.
 type front struct {
 	*process
-	grpc, metadata string
+	grpc, metadata, admin string
 }
 
 // serve runs mcp-authz on a configuration, whose listen section it adds, and waits until it is ready.
@@ -118,9 +123,45 @@ func serve(t testing.TB, config string) *front {
 	write(t, file, "listen: {grpc: 127.0.0.1:0, metadata: 127.0.0.1:0, admin: 127.0.0.1:0}\ndrainDelay: 0s\n"+config)
 	f := &front{process: start(t, "mcp-authz", bin+"/mcp-authz", "serve", "--config", file)}
 	eventually(t, "mcp-authz is ready", func() bool { return f.running() && len(f.out.lines("ready")) > 0 })
+	t.Cleanup(func() { f.leaksNothing(t) }) // before it is killed
 	line := f.out.lines("serving")[0]
-	f.grpc, f.metadata = line["grpc"].(string), line["metadata"].(string)
+	f.grpc, f.metadata, f.admin = line["grpc"].(string), line["metadata"].(string), line["admin"].(string)
 	return f
+}
+
+// leaksNothing is invariant 4: nothing that the process said, in a log or on its listeners, has a piece of a token or key id.
+func (f *front) leaksNothing(t testing.TB) {
+	said := map[string]string{"the log": string(f.out.bytes())}
+	for _, url := range []string{f.admin + "/metrics", f.admin + "/readyz", f.metadata + "/.well-known/oauth-protected-resource"} {
+		if resp, err := http.Get("http://" + url); err == nil { // a test may have ended it
+			said[url] = readAnswer(t, resp).body
+		}
+	}
+	for where, text := range said {
+		if piece := authztest.Leak(text); piece != "" {
+			t.Errorf("%s says %q, a piece of a token or key id:\n%s", where, piece, text)
+		}
+	}
+}
+
+// metrics are the samples that the admin listener shows, by name and labels.
+func (f *front) metrics(t testing.TB) map[string]float64 {
+	t.Helper()
+	resp, err := http.Get("http://" + f.admin + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	out := map[string]float64{}
+	for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
+		line := lines.Text()
+		if cut := strings.LastIndexByte(line, ' '); cut > 0 && line[0] != '#' {
+			if v, err := strconv.ParseFloat(line[cut+1:], 64); err == nil {
+				out[line[:cut]] = v
+			}
+		}
+	}
+	return out
 }
 
 func write(t testing.TB, file, text string) {

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/mcp-authz/mcp-authz/authz/authztest"
 )
 
 // answer is a response, read to its end.
@@ -40,7 +42,7 @@ func (g *gateway) send(t testing.TB, raw string) answer {
 	if err != nil {
 		return answer{}
 	}
-	got := readAnswer(t, resp)
+	got := readAnswer(t, resp).leaksNothing(t)
 	conn.Close()
 	<-wrote
 	return got
@@ -55,6 +57,15 @@ func readAnswer(t testing.TB, resp *http.Response) answer {
 		t.Errorf("the body of an answer: %v", err)
 	}
 	return answer{resp.StatusCode, resp.Header, string(body)}
+}
+
+// leaksNothing is invariant 4 for what a client gets: no piece of a token or key id.
+func (a answer) leaksNothing(t testing.TB) answer {
+	t.Helper()
+	if piece := authztest.Leak(fmt.Sprint(a)); piece != "" {
+		t.Errorf("the answer says %q, a piece of a token or key id: %v", piece, a)
+	}
+	return a
 }
 
 // message writes a request of HTTP/1.1, with header lines as they are.
@@ -92,5 +103,5 @@ func (g *gateway) http2(t testing.TB, r *http.Request) answer {
 	if resp.ProtoMajor != 2 {
 		t.Errorf("the answer is %s", resp.Proto)
 	}
-	return readAnswer(t, resp)
+	return readAnswer(t, resp).leaksNothing(t)
 }
