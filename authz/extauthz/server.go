@@ -22,6 +22,8 @@ import (
 const (
 	MaxStreams   = 1024 // calls in flight on one connection
 	maxHeaderKiB = 64   // of HTTP/2 header fields of one call
+
+	handshakeTimeout = 5 * time.Second // for TLS and the beginning of HTTP/2
 )
 
 // Config says what a Server serves.
@@ -55,7 +57,7 @@ func NewServer(c Config) *Server {
 			Timeout:               10 * time.Second,
 		}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
-		grpc.ConnectionTimeout(10 * time.Second),
+		grpc.ConnectionTimeout(handshakeTimeout),                 // Stop waits for those who are about to connect
 		grpc.NumStreamWorkers(uint32(4 * runtime.GOMAXPROCS(0))), // a fresh goroutine would grow its stack in every call
 		grpc.StreamInterceptor(until(life)),
 	}

@@ -60,14 +60,15 @@ func (d decoder) parse(data []byte) *yaml.Node {
 	return doc.Content[0]
 }
 
-// separators counts what may begin another value in YAML. There are fewer values, since texts have such characters too.
+// separators counts what may begin another value in YAML, line breaks of every kind among it (bytes of U+0085, U+2028 and U+2029
+// stand for these). Texts have such characters too, so that there are fewer values than that.
 func separators(data []byte) (n int) {
 	for i, c := range data {
 		switch c {
-		case '\n', ',', ':', '[', '{':
+		case '\n', '\r', 0x85, 0xa8, 0xa9, ',', ':', '[', '{':
 			n++
 		case '-', '?':
-			if i+1 < len(data) && (data[i+1] == ' ' || data[i+1] == '\t') {
+			if i+1 == len(data) || strings.IndexByte(" \t\r\n", data[i+1]) >= 0 || data[i+1] >= 0x80 {
 				n++
 			}
 		}

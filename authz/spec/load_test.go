@@ -168,6 +168,9 @@ func TestTooMuch(t *testing.T) {
 		{"(file)", "resources: " + list(spec.MaxFileNodes), "1048577 values"},
 		{"(file)", "resources: []\n" + strings.Repeat("#\n", spec.MaxFileNodes), "1048579 values"},
 		{"(file)", strings.Repeat("- ", spec.MaxFileNodes+1), "1048577 values"},
+		{"(file)", strings.Repeat("-\r", spec.MaxFileNodes/2+1), "1048578 values"},
+		{"(file)", strings.Repeat("?\u0085", spec.MaxFileNodes/2+1), "1048578 values"},
+		{"(file)", strings.Repeat("-\u2028", spec.MaxFileNodes/2+1), "1048578 values"},
 		{"", rawKeys(190_000), ""},
 		{"authorizationServers[0].jwks.x[199993]", rawKeys(200_000), "more values than all key sets together may have"},
 	} {

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -111,7 +112,12 @@ func TestCAFile(t *testing.T) {
 	replace(t, text, "no certificate")
 	long := filepath.Join(t.TempDir(), "long")
 	replace(t, long, read(t, s.ca)+strings.Repeat("\n", token.MaxCAFileBytes))
+	pipe := filepath.Join(t.TempDir(), "pipe") // that nobody writes would hold a fetch for ever
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for file, want := range map[string]string{
+		pipe: causeCA,
 		s.ca: "", other: causeCertificate, "": causeCertificate, empty: causeCA, text: causeCA, long: causeCA, "/no/such/file": causeCA,
 	} {
 		if got := fetched(t, token.Config{Issuer: s.Server.URL, CAFile: file}); got != want {

@@ -21,6 +21,7 @@ func TestLinkLocalIsNotDialled(t *testing.T) {
 		"169.254.169.254:80": false, "[::ffff:169.254.169.254]:80": false, "[fe80::1]:443": false, "[fe80::1%eth0]:443": false, "": false,
 		"169.254.0.0:1": false, "169.254.255.255:65535": false, "[febf::1]:443": false, "[::ffff:a9fe:a9fe]:80": false, "metadata:80": false,
 		"127.0.0.1:80": true, "10.0.0.1:443": true, "[::1]:80": true, "[fd00::1]:443": true, "192.0.2.1:443": true,
+		"[64:ff9b::a9fe:a9fe]:80": false, "[64:ff9b::c000:201]:80": true, "[fd00:ec2::254]:80": false, "[fd00:ec2::253]:80": true,
 		"169.253.255.255:80": true, "169.255.0.0:80": true, "[fec0::1]:443": true, "[::ffff:192.0.2.1]:443": true,
 	} {
 		if got := refuseLinkLocal("tcp", address, nil) == nil; got != want {

@@ -57,7 +57,7 @@ func cause(err error) string {
 func (i *Issuer) fetch(ctx context.Context) (*keySet, error) {
 	ctx, cancel := context.WithTimeout(ctx, FetchTimeout)
 	defer cancel()
-	if err := i.fetcher.prepare(&i.Config); err != nil {
+	if err := i.fetcher.prepare(ctx, &i.Config); err != nil {
 		return nil, err
 	}
 	keysURL := i.JWKSURL
@@ -141,7 +141,7 @@ func (i *Issuer) document(ctx context.Context, u string) (keysURL string, err er
 // the declaration says so.
 func (i *Issuer) mayFetch(u string) bool {
 	parsed, err := url.Parse(u)
-	if err != nil || parsed.Hostname() == "" || parsed.User != nil {
+	if err != nil || parsed.Hostname() == "" || parsed.User != nil || !isASCII(parsed.Host) {
 		return false
 	}
 	switch parsed.Scheme {

@@ -2,17 +2,17 @@ package token
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"io"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
-	"os"
 	"strings"
 	"syscall"
 
+	"github.com/mcp-authz/mcp-authz/internal/files"
 	"github.com/mcp-authz/mcp-authz/metadata"
 )
 
@@ -25,19 +25,21 @@ const (
 // fetcher asks an authorization server. Certificate authorities and our credential are in files that others rotate, so they
 // are read again before every fetch.
 type fetcher struct {
+	caFile, bearerFile files.Reader
+
 	client  *http.Client
 	ca      []byte   // what the client was made with
 	bearer  string   // "" for none
 	origins []string // where the bearer may go: those that the declaration writes itself
 }
 
-// prepare reads the files. What cannot be read fails the fetch, and the next one tries again.
-func (f *fetcher) prepare(c *Config) error {
+// prepare reads the files. What cannot be read, or not before ctx ends, fails the fetch, and the next one tries again.
+func (f *fetcher) prepare(ctx context.Context, c *Config) error {
 	if f.client == nil && c.CAFile == "" {
 		f.client = newClient(c.Transport, nil)
 	}
 	if c.CAFile != "" {
-		pem, err := readFile(c.CAFile, MaxCAFileBytes)
+		pem, _, err := f.caFile.Read(ctx)
 		if err != nil {
 			return faultCA
 		}
@@ -52,7 +54,7 @@ func (f *fetcher) prepare(c *Config) error {
 	if c.BearerTokenFile == "" {
 		return nil
 	}
-	data, err := readFile(c.BearerTokenFile, MaxBearerTokenBytes)
+	data, _, err := f.bearerFile.Read(ctx)
 	f.bearer = string(bytes.TrimSpace(data))
 	if err != nil || f.bearer == "" || strings.Trim(f.bearer, b64token) != "" {
 		return faultBearer
@@ -83,7 +85,11 @@ func (f *fetcher) do(req *http.Request) (*http.Response, error) {
 }
 
 // origin is scheme, host and port, in one spelling.
+// A host that is not ASCII has none: letters that look or fold alike are another host for whoever resolves it.
 func origin(u *url.URL) string {
+	if !isASCII(u.Host) {
+		return ""
+	}
 	port := u.Port()
 	if port == "" {
 		port = map[string]string{"https": "443", "http": "80"}[u.Scheme]
@@ -91,29 +97,19 @@ func origin(u *url.URL) string {
 	return u.Scheme + "://" + net.JoinHostPort(strings.ToLower(u.Hostname()), port)
 }
 
-func isLoopback(u *url.URL) bool { return metadata.IsLoopback(strings.ToLower(u.Hostname())) }
-
-func readFile(name string, limit int64) ([]byte, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err == nil && int64(len(data)) > limit {
-		err = faultSize
-	}
-	return data, err
+func isASCII(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return r >= 0x80 }) < 0
 }
+
+func isLoopback(u *url.URL) bool { return metadata.IsLoopback(strings.ToLower(u.Hostname())) }
 
 // newClient makes an HTTP client that follows redirects within one origin only, reads certificates strictly, and never dials
 // a link-local address (cloud metadata services live there). authorities may be nil: those of the system.
 func newClient(transport http.RoundTripper, authorities *x509.CertPool) *http.Client {
 	if transport == nil {
-		dialer := &net.Dialer{Timeout: FetchTimeout, Control: refuseLinkLocal}
 		transport = &http.Transport{
-			Proxy:                  http.ProxyFromEnvironment,
-			DialContext:            dialer.DialContext,
+			Proxy:                  proxyOf,
+			DialContext:            dial,
 			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: authorities},
 			TLSHandshakeTimeout:    FetchTimeout,
 			ResponseHeaderTimeout:  FetchTimeout,
@@ -126,7 +122,7 @@ func newClient(transport http.RoundTripper, authorities *x509.CertPool) *http.Cl
 	return &http.Client{
 		Transport: transport,
 		CheckRedirect: func(next *http.Request, via []*http.Request) error {
-			if len(via) > maxRedirects || origin(next.URL) != origin(via[0].URL) {
+			if from := origin(via[0].URL); len(via) > maxRedirects || from == "" || from != origin(next.URL) {
 				return http.ErrUseLastResponse // a 3xx, and so not a 200
 			}
 			return nil
@@ -134,9 +130,43 @@ func newClient(transport http.RoundTripper, authorities *x509.CertPool) *http.Cl
 	}
 }
 
-func refuseLinkLocal(_, address string, _ syscall.RawConn) error {
-	if ap, err := netip.ParseAddrPort(address); err != nil || ap.Addr().Unmap().IsLinkLocalUnicast() {
+// proxyOf is the proxy of the environment, but for loopback: what is here stays here, whatever its name is.
+func proxyOf(r *http.Request) (*url.URL, error) {
+	if isLoopback(r.URL) {
+		return nil, nil
+	}
+	return http.ProxyFromEnvironment(r)
+}
+
+// dial never reaches a link-local address, and by a name of loopback nothing but loopback, whatever a resolver says.
+func dial(ctx context.Context, network, address string) (net.Conn, error) {
+	dialer := &net.Dialer{Timeout: FetchTimeout, Control: refuseLinkLocal}
+	if host, _, err := net.SplitHostPort(address); err == nil && metadata.IsLoopback(strings.ToLower(host)) {
+		dialer.Control = refuseAllButLoopback
+	}
+	return dialer.DialContext(ctx, network, address)
+}
+
+func refuseAllButLoopback(_, address string, _ syscall.RawConn) error {
+	if ap, err := netip.ParseAddrPort(address); err != nil || !ap.Addr().Unmap().IsLoopback() {
 		return faultUnreachable
 	}
 	return nil
+}
+
+func refuseLinkLocal(_, address string, _ syscall.RawConn) error {
+	if ap, err := netip.ParseAddrPort(address); err != nil || metadataService(ap.Addr().Unmap().WithZone("")) {
+		return faultUnreachable
+	}
+	return nil
+}
+
+// metadataService reports whether cloud metadata services live at an address: link-local ones, by NAT64 too (RFC 6052), and
+// the one of AWS over IPv6.
+func metadataService(a netip.Addr) bool {
+	if nat64 := netip.MustParsePrefix("64:ff9b::/96"); nat64.Contains(a) {
+		b := a.As16()
+		a = netip.AddrFrom4([4]byte(b[12:]))
+	}
+	return a.IsLinkLocalUnicast() || a == netip.MustParseAddr("fd00:ec2::254")
 }

@@ -27,7 +27,7 @@ type Config struct {
 
 	CAFile            string            // PEM: authorities of its certificate, instead of the system's; read at every fetch
 	BearerTokenFile   string            // a token for the origins of Issuer and JWKSURL and no other; read at every fetch
-	InsecureAllowHTTP bool              // jwks_uri may be plain http on a host that is not loopback
+	InsecureAllowHTTP bool              // with an http issuer, jwks_uri may be plain http on a host that is not loopback
 	Transport         http.RoundTripper // nil: one with the limits of this package; else CAFile is not used
 
 	CacheEntries int          // verified tokens remembered
@@ -70,6 +70,8 @@ func NewIssuer(c Config) (*Issuer, error) {
 		return nil, fmt.Errorf("the token cache: %w", err)
 	}
 	i := &Issuer{Config: c, cache: cache}
+	i.fetcher.caFile.Name, i.fetcher.caFile.Limit = c.CAFile, MaxCAFileBytes
+	i.fetcher.bearerFile.Name, i.fetcher.bearerFile.Limit = c.BearerTokenFile, MaxBearerTokenBytes
 	i.refresh.init()
 	if c.JWKS != nil {
 		ks, err := newKeySet(c.JWKS, c.Algorithms)
@@ -94,7 +96,7 @@ func (i *Issuer) current() *keySet {
 
 // Status is what operators are told of an issuer.
 type Status struct {
-	Keys        int       // usable ones, of the last good set
+	Keys        int       // that serve now: usable ones of the last good set, 0 once that is too old
 	LastSuccess time.Time // when the fetch began that brought the last good set; zero if there is none
 	LastAttempt time.Time
 	Failing     bool   // the last attempt failed
@@ -110,7 +112,10 @@ type Status struct {
 func (i *Issuer) Status() Status {
 	s := i.refresh.status()
 	if ks := i.keys.Load(); ks != nil {
-		s.Keys, s.LastSuccess = ks.keys, ks.began
+		s.LastSuccess = ks.began
+	}
+	if ks := i.current(); ks != nil {
+		s.Keys = ks.keys
 	}
 	s.CachedTokens, s.CachedBytes = i.cache.size()
 	s.CacheHits, s.Verified = i.cache.hits.Load(), i.cache.misses.Load()

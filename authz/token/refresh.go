@@ -30,6 +30,7 @@ type refresh struct {
 	once      sync.Once
 	ended     chan struct{} // closed after each attempt, then replaced
 	waiters   int
+	running   bool      // an attempt is under way
 	lastStart time.Time // of any attempt
 	lastGood  time.Time // start of the last attempt that succeeded
 	failures  int       // in a row
@@ -48,11 +49,11 @@ func (r *refresh) status() Status {
 	return Status{LastAttempt: r.lastStart, Failing: r.failures > 0, Cause: r.cause}
 }
 
-// failing reports whether the last fetch failed.
-func (r *refresh) failing() bool {
+// unsettled reports whether the last fetch failed, or whether one is under way of which nobody knows how it ends.
+func (r *refresh) unsettled() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.failures > 0
+	return r.failures > 0 || r.running
 }
 
 // due reports whether a token may cause a fetch now.
@@ -115,7 +116,7 @@ func (i *Issuer) attempt(ctx context.Context) time.Duration {
 	r := &i.refresh
 	start := time.Now()
 	r.mu.Lock()
-	r.lastStart = start
+	r.lastStart, r.running = start, true
 	r.mu.Unlock()
 
 	ks, err := i.fetch(ctx)
@@ -128,6 +129,7 @@ func (i *Issuer) attempt(ctx context.Context) time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	defer r.markAttempted()
+	r.running = false
 	close(r.ended)
 	r.ended = make(chan struct{})
 	if err != nil {

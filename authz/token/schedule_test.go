@@ -260,6 +260,28 @@ func TestBadSignatureInAnOutage(t *testing.T) {
 	})
 }
 
+// TestReusedIDWhileNobodyKnows: A-23: while the first fetch of an outage hangs, a token of a new key under an old id is not called
+// bad: 503 from the first to the last moment.
+func TestReusedIDWhileNobodyKnows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := ready(t, direct)
+		old := o.good()
+		o.AddKey(named("key-1", stranger()))
+		o.Evict()
+		o.FailAll(authztest.Fault{Kind: authztest.Hang})
+		pass(time.Minute)
+		for range 20 {
+			o.check(o.Mint(object{"aud": places()["github"].id, "iat": time.Now().Unix()}), authz.KeysUnavailable)
+			o.check(old, authz.Allowed)
+			pass(time.Second)
+		}
+		o.FailAll(authztest.Fault{})
+		o.Release()
+		pass(11 * time.Second)
+		o.check(o.good(), authz.Allowed)
+	})
+}
+
 // TestRotation: D-08: a new key is accepted as soon as it is published, after one fetch and without a 401 in between; a key that
 // is withdrawn stops at the next refresh, tokens in the cache included (B-37).
 func TestRotation(t *testing.T) {
@@ -313,6 +335,9 @@ func TestStaleness(t *testing.T) {
 		pass(time.Minute + time.Millisecond)
 		o.check(long, authz.KeysUnavailable)
 		o.check(o.good(), authz.KeysUnavailable)
+		if s := o.issuer.Status(); s.Keys != 0 || s.LastSuccess.IsZero() {
+			t.Errorf("%d keys serve, it says, and the last good ones are of %v", s.Keys, s.LastSuccess)
+		}
 		o.FailAll(authztest.Fault{})
 		pass(11 * time.Second)
 		o.check(long, authz.Allowed)

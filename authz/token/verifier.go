@@ -186,10 +186,10 @@ func (i *Issuer) since(c *compact) time.Time {
 }
 
 // badSignature answers for a signature that a known key did not make. Some servers reuse a kid for a new key, so once per
-// interval it is a reason to look; and while nobody can look, a token that is younger than the keys is not judged.
+// interval it is a reason to look; and while a look fails, or has not ended, a token that is younger than the keys is not judged.
 func (i *Issuer) badSignature(c *compact, ks *keySet) error {
 	now := time.Now()
-	if !ks.static && i.refresh.failing() && ks.began.Before(i.since(c)) {
+	if !ks.static && i.refresh.unsettled() && ks.began.Before(i.since(c)) {
 		return authz.KeysUnavailable
 	}
 	if ks.static || !i.refresh.due(now) {

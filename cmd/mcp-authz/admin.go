@@ -41,7 +41,7 @@ func (s scrapeLog) Println(...any) { s.log.Warn("metrics could not be gathered o
 type state struct{ *readiness }
 
 var (
-	descKeys     = prometheus.NewDesc(metricKeys, "Usable keys of the last good set.", []string{"authorization_server"}, nil)
+	descKeys     = prometheus.NewDesc(metricKeys, "Keys that serve now: usable ones of the last good set, 0 once that is older than maxStaleness.", []string{"authorization_server"}, nil)
 	descFetched  = prometheus.NewDesc(metricKeysFetched, "When the last good keys were fetched; 0 if never or inline.", []string{"authorization_server"}, nil)
 	descFailing  = prometheus.NewDesc(metricKeysFailing, "1 if the last fetch of keys failed.", []string{"authorization_server"}, nil)
 	descCached   = prometheus.NewDesc(metricCacheEntries, "Verified tokens remembered.", []string{"authorization_server"}, nil)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/mcp-authz/mcp-authz/authz"
 	"github.com/mcp-authz/mcp-authz/authz/spec"
+	"github.com/mcp-authz/mcp-authz/internal/files"
 )
 
 // configuration is the file in force, and how it comes to be replaced. A file that is not good changes nothing.
@@ -31,6 +32,7 @@ type configuration struct {
 
 	current  atomic.Pointer[spec.File]
 	mu       sync.Mutex
+	file     *files.Reader
 	seen     [sha256.Size]byte         // of the last content looked at, good or bad
 	rejected atomic.Pointer[rejection] // of the last content; nil if that is in force
 	changed  atomic.Int64              // Unix time of the last good one
@@ -66,7 +68,12 @@ func (c *configuration) apply(f *spec.File) error {
 func (c *configuration) reload() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	data, err := readFile(c.path)
+	if c.file == nil {
+		c.file = &files.Reader{Name: c.path, Limit: spec.MaxFileBytes}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), reloadRead)
+	defer cancel()
+	data, _, err := c.file.Read(ctx)
 	if err != nil {
 		if unread := [sha256.Size]byte{}; c.seen != unread {
 			c.seen = unread
@@ -115,6 +122,8 @@ func fileProblem(err error) string {
 		return "the file does not exist"
 	case errors.Is(err, os.ErrPermission):
 		return "no permission to read the file"
+	case errors.Is(err, files.ErrTooLarge):
+		return "larger than 16 MiB"
 	}
 	return err.Error()
 }
@@ -127,6 +136,9 @@ const (
 	inPlaceSettle    = 2 * time.Second
 	maxInPlaceSettle = 10 * time.Second
 )
+
+// reloadRead bounds the reading of the file, should its file system hang.
+const reloadRead = 5 * time.Second
 
 var errWatchEnded = errors.New("the watch of the configuration ended")
 

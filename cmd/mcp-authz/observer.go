@@ -129,9 +129,10 @@ func withoutQuery(path string) string {
 	return path
 }
 
+// cut bounds what a client chose, and makes UTF-8 of it: one byte that is not would make a whole batch of spans unfit to send.
 func cut(s string) string {
 	if len(s) > maxFieldBytes {
 		return strings.ToValidUTF8(s[:maxFieldBytes], "") + "…"
 	}
-	return s
+	return strings.ToValidUTF8(s, "\uFFFD")
 }

@@ -2,33 +2,58 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"os"
 	"slices"
 	"strings"
+	"time"
+
+	"github.com/mcp-authz/mcp-authz/internal/files"
 )
 
 // maxPEMBytes bounds a file with certificates or a key.
 const maxPEMBytes = 1 << 20
+
+// How long TLS files may take to be read, should their file system hang. A handshake then goes on with what is in force.
+const (
+	pemStart     = 10 * time.Second       // the first time
+	pemHandshake = time.Second            //
+	pemStatus    = 100 * time.Millisecond // where somebody asks how they are
+)
 
 // material is what PEM files hold, made anew when their bytes change. What is not good is told once and changes nothing.
 type material[T any] struct {
 	files []pemFile
 	parse func(where string, contents [][]byte) (T, error)
 
-	seen [][]byte // what was looked at last, good or bad; nil for a file that could not be read
-	good T        // in force
-	bad  bool     // what was looked at last is not in force
+	seen   [][]byte // what was looked at last, good or bad; nil for a file that could not be read
+	number uint64   // of that look
+	good   T        // in force
+	bad    bool     // what was looked at last is not in force
 }
 
 // pemFile is a file, and what the configuration calls it.
-type pemFile struct{ key, name string }
+type pemFile struct {
+	key string
+	*files.Reader
+}
+
+func newPEMFile(key, name string) pemFile {
+	return pemFile{key, &files.Reader{Name: name, Limit: maxPEMBytes}}
+}
+
+// look is what the files of a material held when somebody looked.
+type look struct {
+	contents [][]byte
+	number   uint64 // grows from look to look
+	slow     bool   // one could not be read in time
+	err      error
+}
 
 // unusable is what is wrong with files: in our words for the log, and with those of others for whoever starts the process.
 type unusable struct {
@@ -47,7 +72,10 @@ func (u unusable) Error() string {
 
 func newMaterial[T any](parse func(string, [][]byte) (T, error), files ...pemFile) (m *material[T], err error) {
 	m = &material[T]{parse: parse, files: files}
-	if m.seen, err = m.read(); err == nil {
+	ctx, cancel := context.WithTimeout(context.Background(), pemStart)
+	defer cancel()
+	first := m.look(ctx)
+	if m.seen, m.number, err = first.contents, first.number, first.err; err == nil {
 		m.good, err = m.parse(m.where(), m.seen)
 	}
 	return m, err
@@ -56,22 +84,22 @@ func newMaterial[T any](parse func(string, [][]byte) (T, error), files ...pemFil
 func (m *material[T]) where() string {
 	var all []string
 	for _, f := range m.files {
-		all = append(all, f.key+" "+f.name)
+		all = append(all, f.key+" "+f.Name)
 	}
 	return strings.Join(all, " and ")
 }
 
-// look puts what the files hold in force, if it is something else than at the last look, and good.
-func (m *material[T]) look(key string, log *slog.Logger) {
-	contents, err := m.read()
-	if slices.EqualFunc(contents, m.seen, equal) {
+// take puts what the files held in force, if it is something else than at the last look, and good.
+func (m *material[T]) take(l look, key string, log *slog.Logger) {
+	if l.number < m.number || slices.EqualFunc(l.contents, m.seen, equal) {
 		return
 	}
 	var made T
+	err := l.err
 	if err == nil {
-		made, err = m.parse(m.where(), contents)
+		made, err = m.parse(m.where(), l.contents)
 	}
-	m.seen, m.bad = contents, err != nil
+	m.seen, m.number, m.bad = l.contents, l.number, err != nil
 	if m.bad {
 		problem := m.where()
 		if u := (unusable{}); errors.As(err, &u) {
@@ -86,39 +114,24 @@ func (m *material[T]) look(key string, log *slog.Logger) {
 
 func equal(a, b []byte) bool { return (a == nil) == (b == nil) && bytes.Equal(a, b) }
 
-// read returns what each file holds, nil for one that cannot be read.
-func (m *material[T]) read() (contents [][]byte, err error) {
+// look reads what each file holds, nil for one that cannot be read. It ends with ctx at the latest.
+func (m *material[T]) look(ctx context.Context) (l look) {
 	for _, f := range m.files {
-		data, problem := f.read()
-		if problem != "" && err == nil {
-			err = unusable{where: f.key + " " + f.name, text: problem}
+		data, number, err := f.Read(ctx)
+		if err != nil && l.err == nil {
+			l.err = unusable{where: f.key + " " + f.Name, text: pemProblem(err)}
 		}
-		contents = append(contents, data)
+		l.slow = l.slow || errors.Is(err, files.ErrSlow)
+		l.contents, l.number = append(l.contents, data), l.number+number
 	}
-	return contents, err
+	return l
 }
 
-func (f pemFile) read() (data []byte, problem string) {
-	info, err := os.Stat(f.name)
-	switch {
-	case err != nil:
-		return nil, fileProblem(err)
-	case !info.Mode().IsRegular(): // a pipe would keep every handshake waiting
-		return nil, "not a regular file"
+func pemProblem(err error) string {
+	if errors.Is(err, files.ErrTooLarge) {
+		return "larger than 1 MiB"
 	}
-	file, err := os.Open(f.name)
-	if err != nil {
-		return nil, fileProblem(err)
-	}
-	defer file.Close()
-	data, err = io.ReadAll(io.LimitReader(file, maxPEMBytes+1))
-	switch {
-	case err != nil:
-		return nil, fileProblem(err)
-	case len(data) > maxPEMBytes:
-		return nil, "larger than 1 MiB"
-	}
-	return data, ""
+	return fileProblem(err)
 }
 
 func parsePair(where string, contents [][]byte) (*tls.Certificate, error) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -179,4 +180,23 @@ func TestBadTLSIsTold(t *testing.T) {
 	files.put("key.pem", key)
 	state("with another key", false, first)
 	state("a rotation later", true, put())
+}
+
+// Looks may end in another order than they began. The later one counts, or material that was withdrawn would come back.
+func TestLooksInOrder(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "file")
+	replace(t, name, "first")
+	m, err := newMaterial(func(_ string, contents [][]byte) (string, error) { return string(contents[0]), nil }, newPEMFile("key", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.DiscardHandler)
+	replace(t, name, "second")
+	earlier := m.look(t.Context())
+	replace(t, name, "third")
+	m.take(m.look(t.Context()), "key", log)
+	m.take(earlier, "key", log)
+	if m.good != "third" || m.bad {
+		t.Errorf("%q is in force", m.good)
+	}
 }

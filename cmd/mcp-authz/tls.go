@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -27,9 +28,9 @@ type certificates struct {
 
 func newCertificates(listener, certFile, keyFile, clientCAFile string, log *slog.Logger) (c *certificates, err error) {
 	c = &certificates{listener: listener, log: log}
-	c.pair, err = newMaterial(parsePair, pemFile{"certFile", certFile}, pemFile{"keyFile", keyFile})
+	c.pair, err = newMaterial(parsePair, newPEMFile("certFile", certFile), newPEMFile("keyFile", keyFile))
 	if err == nil && clientCAFile != "" {
-		c.clients, err = newMaterial(parseAuthorities, pemFile{"clientCAFile", clientCAFile})
+		c.clients, err = newMaterial(parseAuthorities, newPEMFile("clientCAFile", clientCAFile))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c.key(), err)
@@ -40,19 +41,30 @@ func newCertificates(listener, certFile, keyFile, clientCAFile string, log *slog
 // key is what the configuration calls it.
 func (c *certificates) key() string { return "listen." + c.listener + "TLS" }
 
-// look reads the files again. Whoever calls it holds the lock.
-func (c *certificates) look() {
-	c.pair.look(c.key(), c.log)
+// look reads the files again and puts in force what is good. One that takes too long counts as bad, unless the look was but a
+// short one.
+func (c *certificates) look(wait time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), wait)
+	defer cancel()
+	pair, clients := c.pair.look(ctx), look{}
 	if c.clients != nil {
-		c.clients.look(c.key(), c.log)
+		clients = c.clients.look(ctx)
+	}
+	c.mu.Lock() // not before: a file that hangs must hold up nobody else
+	defer c.mu.Unlock()
+	if wait >= pemHandshake || !pair.slow {
+		c.pair.take(pair, c.key(), c.log)
+	}
+	if c.clients != nil && (wait >= pemHandshake || !clients.slow) {
+		c.clients.take(clients, c.key(), c.log)
 	}
 }
 
 // current is the material to use for a new connection.
 func (c *certificates) current() (*tls.Certificate, *x509.CertPool) {
+	c.look(pemHandshake)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.look()
 	if c.clients == nil {
 		return c.pair.good, nil
 	}
@@ -61,9 +73,9 @@ func (c *certificates) current() (*tls.Certificate, *x509.CertPool) {
 
 // status says whether what the files hold now is in force, and when the certificate in force ends.
 func (c *certificates) status() (good bool, ends time.Time) {
+	c.look(pemStatus)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.look()
 	return !c.pair.bad && (c.clients == nil || !c.clients.bad), c.pair.good.Leaf.NotAfter
 }
 

@@ -46,6 +46,10 @@ func TestWhatASpanIsTold(t *testing.T) {
 		{"claims of the client's, cut", marked(authz.Header{Name: "mcp-method", Value: "tools/call"}, authz.Header{Name: "mcp-name", Value: long}), authz.Decision{Reason: authz.Allowed, ID: "id"}, map[string]string{
 			attrDecision: "id", attrOutcome: outcomeAllow, attrReason: "allowed", attrStatus: "200", attrMCPMethod: "tools/call", attrMCPName: cut(long),
 		}},
+		// One byte that is not UTF-8 would make the whole batch of spans unfit to send, those of all others included.
+		{"claims that are not UTF-8", marked(authz.Header{Name: "mcp-method", Value: "\xff"}, authz.Header{Name: "mcp-name", Value: "a\xc3b"}), authz.Decision{Reason: authz.Allowed, ID: "id"}, map[string]string{
+			attrDecision: "id", attrOutcome: outcomeAllow, attrReason: "allowed", attrStatus: "200", attrMCPMethod: "\uFFFD", attrMCPName: "a\uFFFDb",
+		}},
 	} {
 		recorder := tracetest.NewSpanRecorder()
 		ctx, span := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder)).Tracer("test").Start(t.Context(), "check")

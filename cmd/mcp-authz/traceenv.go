@@ -1,14 +1,17 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
 	"net/url"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
+
+	"github.com/mcp-authz/mcp-authz/internal/files"
 )
 
 // Transports of OTLP.
@@ -60,7 +63,7 @@ func tracesProtocol(env func(string) string) (string, error) {
 		if certificate == "" && key == "" {
 			continue
 		}
-		if _, err := tls.LoadX509KeyPair(certificate, key); err != nil {
+		if _, err := tls.X509KeyPair(pemOf(certificate), pemOf(key)); err != nil {
 			return "", mistake(of+"CLIENT_CERTIFICATE", strconv.Quote(cut(certificate)), "a file with a certificate in PEM, and "+of+"CLIENT_KEY the file with its key")
 		}
 	}
@@ -100,6 +103,7 @@ func traceRules() []traceRule {
 		{names: otlp("CERTIFICATE"), want: "a file with certificates in PEM", good: holdsCertificates},
 		{names: []string{"OTEL_TRACES_SAMPLER"}, want: strings.Join(samplers, ", "), good: among(samplers...)},
 		{names: []string{"OTEL_TRACES_SAMPLER_ARG"}, want: "a share, 0 to 1", good: isShare},
+		{names: []string{"OTEL_SERVICE_NAME"}, want: "a name in UTF-8", good: utf8.ValidString},
 		{names: []string{"OTEL_RESOURCE_ATTRIBUTES"}, want: "name=value, more of them after a comma", good: arePairs, secret: true},
 		{names: []string{"OTEL_BSP_MAX_QUEUE_SIZE"}, want: spans, good: upTo(maxSpanQueue)},
 		{names: []string{"OTEL_BSP_MAX_EXPORT_BATCH_SIZE"}, want: spans, good: upTo(maxSpanQueue)},
@@ -133,7 +137,8 @@ func arePairs(s string) bool {
 	for pair := range strings.SplitSeq(s, ",") {
 		name, value, found := strings.Cut(pair, "=")
 		name = strings.TrimSpace(name)
-		if _, err := url.PathUnescape(value); err != nil || !found || name == "" || strings.ContainsFunc(name, isBlank) {
+		value, err := url.PathUnescape(value)
+		if err != nil || !found || name == "" || strings.ContainsFunc(name, isBlank) || !utf8.ValidString(value) { // else no export could be sent
 			return false
 		}
 	}
@@ -142,7 +147,15 @@ func arePairs(s string) bool {
 
 func isBlank(r rune) bool { return r <= ' ' || r >= 0x7f }
 
-func holdsCertificates(file string) bool {
-	data, err := os.ReadFile(file)
-	return err == nil && x509.NewCertPool().AppendCertsFromPEM(data)
+func holdsCertificates(name string) bool { return x509.NewCertPool().AppendCertsFromPEM(pemOf(name)) }
+
+// pemOf is what a file holds, nothing if it cannot be read as such a file should.
+func pemOf(name string) []byte {
+	ctx, cancel := context.WithTimeout(context.Background(), pemStart)
+	defer cancel()
+	data, _, err := (&files.Reader{Name: name, Limit: maxPEMBytes}).Read(ctx)
+	if err != nil {
+		return nil
+	}
+	return data
 }

@@ -15,7 +15,7 @@ import (
 const unhurriedConfig = "limits: {checkDeadline: 10s}\n"
 
 var (
-	unhurried = []edit{{"timeout: 2s # more", "timeout: 50s # more"}, {"max_interval: 1.3s", "max_interval: 25s"}}
+	unhurried = []edit{{"timeout: 2.5s # room", "timeout: 50s # room"}, {"max_interval: 1.3s", "max_interval: 25s"}}
 	// soon lets health checks see within a test what they see anyhow.
 	soon = edit{"    - timeout: 1s\n      interval: 2s\n      no_traffic_interval: 2s", "    - timeout: 20s\n      interval: 0.1s\n      no_traffic_interval: 0.1s"}
 )

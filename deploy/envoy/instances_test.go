@@ -20,7 +20,7 @@ func TestWhatIsAskedAgain(t *testing.T) {
 		t.Errorf("Envoy waits up to %v before it asks again", first)
 	}
 	whole, try := duration(t, service, "timeout"), duration(t, service, "retry_policy.retry_back_off.max_interval")
-	if try < limits.CheckDeadline+200*time.Millisecond || whole < try+500*time.Millisecond {
+	if try < limits.CheckDeadline+200*time.Millisecond || whole < try+limits.CheckDeadline+200*time.Millisecond {
 		t.Errorf("of %v one try may take %v, beside a checkDeadline of %v", whole, try, limits.CheckDeadline)
 	}
 	most := at(ownCluster(t), "circuit_breakers.thresholds.0.max_requests")
@@ -33,7 +33,8 @@ func TestDrainIsNoticed(t *testing.T) {
 	equal(t, check, "grpc_health_check.service_name", "envoy.service.auth.v3.Authorization")
 	equal(t, check, "no_traffic_interval", at(check, "interval"))
 	equal(t, check, "healthy_threshold", 1)
-	absent(t, ownCluster(t), "common_lb_config", "health_checks.1", "outlier_detection")
+	equal(t, ownCluster(t), "common_lb_config.healthy_panic_threshold.value", 1) // 0 would be: never
+	absent(t, ownCluster(t), "health_checks.1", "outlier_detection")
 	tries, _ := at(check, "unhealthy_threshold").(int)
 	noticed := time.Duration(tries)*(duration(t, check, "interval")+duration(t, check, "timeout")) + merged
 	usual, _ := spec.Load([]byte("resources: []\n"))
