@@ -23,7 +23,7 @@ func deny(name string, want authz.Reason, edits ...edit) vector { return vector{
 
 func vectors() []vector {
 	return slices.Concat(algorithmVectors(), headerVectors(), formVectors(), issuerVectors(), audienceVectors(), timeVectors(),
-		scopeVectors(), kindVectors(), keyVectors(), dialectVectors())
+		scopeVectors(), kindVectors(), keyVectors(), dialectVectors(), edgeVectors())
 }
 
 // TestVectors puts every vector through both entry points, each with a cold cache and then a warm one. Whatever fails is 401
