@@ -108,7 +108,7 @@ func (f *flood) ended(sent int64) {
 // the good tokens among them, whether seen before or not, wait for nothing.
 func TestFloodOfUnknownKeys(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const seconds, perSecond, burst = 12, 10_000, 500
+		const seconds, perSecond, burst = 11, 10_000, 500
 		o := ready(t, direct)
 		f, cached := newFlood(o, perSecond), o.good()
 		good := func(compact string) {

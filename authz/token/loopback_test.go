@@ -1,10 +1,13 @@
 package token
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"os"
 	"testing"
+	"time"
 )
 
 // TestMain gives the process a proxy, which net/http reads once. Whatever is tested here is on loopback or within the test.
@@ -47,6 +50,20 @@ func TestNamesOfLoopback(t *testing.T) {
 		if got := refuseAllButLoopback("tcp", address, nil) == nil; got != want {
 			t.Errorf("%s: dialled %v", address, got)
 		}
+	}
+}
+
+// TestOtherHostsAreDialled: whatever is neither loopback nor link-local is left to the network, which may have no way there.
+func TestOtherHostsAreDialled(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	conn, err := dial(ctx, "tcp", "192.0.2.1:9")
+	if err == nil {
+		conn.Close()
+	}
+	var refused fault
+	if errors.As(err, &refused) {
+		t.Error("we refuse to dial it")
 	}
 }
 

@@ -123,7 +123,7 @@ func fileProblem(err error) string {
 	case errors.Is(err, os.ErrPermission):
 		return "no permission to read the file"
 	case errors.Is(err, files.ErrTooLarge):
-		return "larger than 16 MiB"
+		return "the configuration is larger than 16 MiB"
 	}
 	return err.Error()
 }
