@@ -4,7 +4,7 @@ GOTESTFLAGS ?=
 RACE        ?= $(if $(shell command -v $$(go env CC)),-race)
 BENCHFLAGS  ?= -benchtime=2s -count=6
 
-.PHONY: help build test e2e demo bench fuzz lint
+.PHONY: help build test mutants e2e demo bench fuzz lint
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -16,9 +16,14 @@ test: ## what needs Go alone
 	go vet ./...
 	go test $(RACE) $(GOTESTFLAGS) ./...
 
+mutants: ## takes every check of authz and authz/token away in turn: a test must turn red
+	go vet ./.ci/mutants
+	go test $(GOTESTFLAGS) ./.ci/mutants
+	go run ./.ci/mutants
+
 e2e: ## real Envoy, real upstreams, real clients, the real image
 	cd deploy/e2e && go vet ./...
-	cd deploy/e2e && go test -timeout 40m $(GOTESTFLAGS) ./...
+	cd deploy/e2e && go test -count=1 -timeout 60m $(GOTESTFLAGS) ./... # the programs it builds are no input that go test knows of
 
 demo: ## an unmodified MCP server behind Envoy and mcp-authz; DEMO_ONCE=1 tries it and ends
 	@go run ./deploy/demo
@@ -35,4 +40,4 @@ fuzz: ## every fuzz target for FUZZTIME
 	done
 
 lint: ## golangci-lint, with the import rules
-	go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run ./...
+	go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run ./... ./.ci/...
