@@ -17,6 +17,8 @@ func edgeVectors() []vector {
 	return []vector{
 		deny("B-09 twelve characters that are not application/", authz.TokenType, header("typ", "application_at+jwt")),
 		deny("B-20 a claim of a wrong type before a good scope", authz.TokenClaims, claim("client_id", 5), claim("scope", "mcp:use")),
+		deny("B-13 an empty text beside it", authz.TokenAudience, audience([]string{"https://mcp.example.com/github/mcp", ""})),
+		deny("B-22 a list of scopes with an empty text", authz.TokenClaims, claim("scope", []string{"mcp:use", ""})),
 		allow("B-22 scp, where another claim is declared for scopes", on("roles"), claim("scp", []string{"repo:read"}), checked(authz.InsufficientScope)),
 	}
 }

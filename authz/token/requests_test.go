@@ -131,6 +131,9 @@ func TestAnswersOfNoUse(t *testing.T) {
 		{"403", func(c *token.Config) { c.JWKSURL = at }, found{status: 403}, "an answer 401 or 403"},
 		{"404", func(c *token.Config) { c.JWKSURL = at }, found{status: 404}, "an answer other than 200"},
 		{"half a media type", nil, odd, "a metadata document that is not a JSON object"},
+		{"a key set without a key", func(c *token.Config) { c.JWKSURL = at }, found{body: `{"keys":[]}`}, "the key set holds no usable signature key"},
+		{"a jwks_uri that is no URL", nil, metadataOf("https://as.example", "https://as.example/%zz"), "a metadata document without a usable jwks_uri"},
+		{"an issuer of one letter", func(c *token.Config) { c.Issuer = "x" }, found{}, "an answer other than 200"},
 		{"an issuer that is no URL", func(c *token.Config) { c.Issuer = "https://as.example\x7f" }, found{}, "no answer"},
 		{"the same with a credential", func(c *token.Config) { c.Issuer, c.BearerTokenFile = "https://as.example\x7f", file }, found{}, "no answer"},
 	} {
@@ -141,8 +144,8 @@ func TestAnswersOfNoUse(t *testing.T) {
 	}
 }
 
-// TestRunOfAnIssuer: an issuer whose keys are inline is as ready as it will be, and its Run ends with its context like any other. No
-// fetch that the end of the process cut off is reported as an outage.
+// TestRunOfAnIssuer: an issuer whose keys are inline is as ready as it will be, and its Run ends with its context like any other. A
+// fetch that the end of the process cut off asks for nothing more, and is not reported as an outage.
 func TestRunOfAnIssuer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		i, err := token.NewIssuer(token.Config{Name: "corp", Issuer: corpURL, JWKS: keySet(ecKey().JWK(nil))})
@@ -163,8 +166,9 @@ func TestRunOfAnIssuer(t *testing.T) {
 		<-ended
 	})
 	synctest.Test(t, func(t *testing.T) {
-		s, logged := &site{documents: map[string]found{"https://as.example/keys": {hangs: true}}}, &buffer{}
-		c := token.Config{Name: "as", Issuer: "https://as.example", JWKSURL: "https://as.example/keys", RefreshInterval: time.Hour, MaxStaleness: time.Hour, Transport: s}
+		const at = "https://as.example/.well-known/oauth-authorization-server"
+		s, logged := &site{documents: map[string]found{at: {hangs: true}}}, &buffer{}
+		c := token.Config{Name: "as", Issuer: "https://as.example", RefreshInterval: time.Hour, MaxStaleness: time.Hour, Transport: s}
 		c.Log = slog.New(slog.NewJSONHandler(logged, nil))
 		i, err := token.NewIssuer(c)
 		if err != nil {
@@ -176,8 +180,8 @@ func TestRunOfAnIssuer(t *testing.T) {
 		synctest.Wait()
 		cancel()
 		<-ended
-		if logged.String() != "" {
-			t.Errorf("logged: %s", logged)
+		if logged.String() != "" || !slices.Equal(s.asked, []string{at}) {
+			t.Errorf("logged: %s; asked for %v", logged, s.asked)
 		}
 	})
 }
