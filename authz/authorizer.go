@@ -110,6 +110,8 @@ func (a *Authorizer) decide(ctx context.Context, s *Snapshot, r *Request, start 
 		return refuse(reason, r)
 	case r.Pinned && r.Pin != m.ID.String():
 		return refuse(ResourceMismatch, r)
+	case r.Routed && !m.leadsHere(r.Route):
+		return refuse(RouteMismatch, r)
 	case reason != Allowed:
 		return m.refuse(reason, r, "")
 	}

@@ -34,7 +34,7 @@ func answers() map[authz.Reason]said {
 	return map[authz.Reason]said{
 		authz.Undecided: unchecked, authz.Allowed: unjudged, authz.Metadata: unjudged, authz.Preflight: unjudged,
 		authz.NotCanonical:    {status: 400, code: -32600, text: "Bad Request: The host or path is not in canonical form"},
-		authz.ResourceUnknown: notFound, authz.ResourceMismatch: notFound,
+		authz.ResourceUnknown: notFound, authz.ResourceMismatch: notFound, authz.RouteMismatch: notFound,
 		authz.ResourceUnusable:    unavailable("The protected resource cannot be used at present"),
 		authz.OriginNotAllowed:    {status: 403, code: 403, text: "Forbidden: The Origin is not allowed"},
 		authz.NoCredential:        {401, -32000, "", true, true, "Unauthorized: Missing Authorization header with Bearer token"},

@@ -33,6 +33,16 @@ func newResource(p *ProtectedResource) *resource {
 	return r
 }
 
+// leadsHere reports whether a route that the gateway matched is one of the resource's. One that is not wholly named is nobody's.
+func (r *resource) leadsHere(route RouteRef) bool {
+	if len(r.Routes) == 0 {
+		return true
+	}
+	return route.Namespace != "" && route.Name != "" && slices.ContainsFunc(r.Routes, func(own RouteRef) bool {
+		return own.Namespace == route.Namespace && own.Name == route.Name && (own.Rule == "" || own.Rule == route.Rule)
+	})
+}
+
 // varies reports whether answers carry the request's host.
 func (r *resource) varies() bool { return r.wildcard || r.InsecureAnyHost }
 

@@ -15,6 +15,7 @@ const (
 	atDocument
 	atResource
 	atPin
+	atRoute
 	atUsable
 	atOrigin
 	atPreflight
@@ -44,11 +45,20 @@ func TestNoAllowWithout(t *testing.T) {
 	const secret = "s3cr3t-t0k3n"
 	targets := []cell{
 		fine("the resource", github),
-		fine("pinned", github+" "+github),
+		fine("pinned", github+" pin "+github),
+		fine("on its route", github+" route team/mcp"),
+		fine("pinned, on its route", github+" pin "+github+" route team/mcp"),
 		{"not canonical", atTarget, authz.NotCanonical, github + "//"},
 		{"a document", atDocument, authz.Metadata, github + segment},
 		{"unknown", atResource, authz.ResourceUnknown, "https://mcp.example.com/x"},
-		{"pinned elsewhere", atPin, authz.ResourceMismatch, github + " " + solo},
+		{"pinned elsewhere", atPin, authz.ResourceMismatch, github + " pin " + solo},
+		{"pinned elsewhere, on its route", atPin, authz.ResourceMismatch, github + " pin " + solo + " route team/mcp"},
+		{"pinned elsewhere, on another route", atPin, authz.ResourceMismatch, github + " pin " + solo + " route evil/mcp"},
+		{"on another route", atRoute, authz.RouteMismatch, github + " route evil/mcp"},
+		{"pinned, on another route", atRoute, authz.RouteMismatch, github + " pin " + github + " route team/evil"},
+		{"on a route that cannot be read", atRoute, authz.RouteMismatch, github + " route /"},
+		{"unusable, on another route", atRoute, authz.RouteMismatch, solo + "/ route evil/mcp"},
+		{"a document, on another route", atDocument, authz.Metadata, github + segment + " route evil/mcp"},
 		{"unusable", atUsable, authz.ResourceUnusable, solo + "/"},
 	}
 	from := []cell{
@@ -89,9 +99,9 @@ func TestNoAllowWithout(t *testing.T) {
 	cancel()
 	contexts := map[context.Context]cell{t.Context(): fine("", ""), over: {"canceled", atContext, authz.Canceled, ""}}
 
-	allowed := 0
+	allowed, mine := 0, authz.RouteRef{Namespace: "team", Name: "mcp"}
 	for _, verdict := range verdicts {
-		a := deciding(t, declare(t, github, scopes("a"), origins(page), verifier(verdict.verify)), declare(t, solo, unusable))
+		a := deciding(t, declare(t, github, scopes("a"), origins(page), verifier(verdict.verify), routes(mine)), declare(t, solo, unusable, routes(mine)))
 		for _, target := range targets {
 			for _, origin := range from {
 				for _, method := range methods {
@@ -118,14 +128,22 @@ func TestNoAllowWithout(t *testing.T) {
 			}
 		}
 	}
-	if allowed != 2*(3*5+1) { // targets × (origins × methods + the preflight that is none)
+	if allowed != 4*(3*5+1) { // targets × (origins × methods + the preflight that is none)
 		t.Errorf("%d combinations are allowed", allowed)
 	}
 }
 
 func try(target, origin, method, credential cell) *authz.Request {
-	url, pin, isPinned := strings.Cut(target.value, " ")
-	r := request(method.value, url)
+	words := strings.Fields(target.value)
+	r := request(method.value, words[0])
+	for i := 1; i < len(words); i += 2 {
+		if words[i] == "pin" {
+			pinned(r, words[i+1])
+			continue
+		}
+		namespace, name, _ := strings.Cut(words[i+1], "/")
+		routed(r, authz.RouteRef{Namespace: namespace, Name: name})
+	}
 	add := func(name, value string) {
 		if value != "" {
 			r.Headers = append(r.Headers, authz.Header{Name: name, Value: value})
@@ -138,9 +156,6 @@ func try(target, origin, method, credential cell) *authz.Request {
 		add("access-control-request-method", "POST")
 	case "upgrade":
 		add("upgrade", "websocket")
-	}
-	if isPinned {
-		return pinned(r, pin)
 	}
 	return r
 }

@@ -13,6 +13,7 @@ const (
 	Metadata                          // answered with a metadata document, or the refusal of one
 	ResourceUnknown                   // no declared resource covers host and path
 	ResourceMismatch                  // the gateway's route names another resource
+	RouteMismatch                     // the gateway matched a route that is not the resource's
 	ResourceUnusable                  // declared, but not usable at present
 	OriginNotAllowed                  // a page of a foreign origin
 	Preflight                         // answered CORS preflight
@@ -84,6 +85,8 @@ func (r Reason) row() row {
 		return row{name: "resource_unknown", status: http.StatusNotFound, code: 404, message: "Not Found: No protected resource is declared at this URL"}
 	case ResourceMismatch:
 		return row{name: "resource_mismatch", status: http.StatusNotFound, code: 404, message: "Not Found: No protected resource is declared at this URL"}
+	case RouteMismatch:
+		return row{name: "route_mismatch", status: http.StatusNotFound, code: 404, message: "Not Found: No protected resource is declared at this URL"}
 	case ResourceUnusable:
 		return unavailable("resource_unusable", "The protected resource cannot be used at present")
 	case OriginNotAllowed:

@@ -20,7 +20,15 @@ type Request struct {
 	// Pin is the resource that the gateway's route names, if Pinned. It can only refuse.
 	Pin    string
 	Pinned bool
+
+	// Route is the HTTPRoute that the gateway matched, if Routed: if the gateway tells. It can only refuse. The zero value is one
+	// that nobody could read.
+	Route  RouteRef
+	Routed bool
 }
+
+// RouteRef names an HTTPRoute of the Kubernetes Gateway API and, where it has a name, the rule of it.
+type RouteRef struct{ Namespace, Name, Rule string }
 
 // header returns all values of a field, merged with commas as RFC 9110 §5.2 allows, and how many lines there were.
 func (r *Request) header(name string) (value string, lines int) {

@@ -22,7 +22,8 @@ type ProtectedResource struct {
 	ForwardToken    bool             // keep Authorization on the way to the upstream
 	IdentityHeaders []IdentityHeader // beside the default ones
 	Document        metadata.Document
-	Unusable        bool // keeps its place, answers 503
+	Routes          []RouteRef // the only ones that lead here, where the gateway tells; a Rule "" is any; none: whichever
+	Unusable        bool       // keeps its place, answers 503
 }
 
 // Table finds the resource that a request is for. The cost of a look-up does not grow with the number of resources.

@@ -85,6 +85,11 @@ func origins(listed ...string) func(*authz.ProtectedResource) {
 	return func(p *authz.ProtectedResource) { p.AllowedOrigins = listed }
 }
 
+// routes are the only ones that lead to the resource, where the gateway tells.
+func routes(own ...authz.RouteRef) func(*authz.ProtectedResource) {
+	return func(p *authz.ProtectedResource) { p.Routes = own }
+}
+
 func unusable(p *authz.ProtectedResource) { p.Unusable = true }
 func anyHost(p *authz.ProtectedResource)  { p.InsecureAnyHost = true }
 
@@ -121,6 +126,11 @@ func request(method, url string, header ...string) *authz.Request {
 
 func pinned(r *authz.Request, pin string) *authz.Request {
 	r.Pin, r.Pinned = pin, true
+	return r
+}
+
+func routed(r *authz.Request, route authz.RouteRef) *authz.Request {
+	r.Route, r.Routed = route, true
 	return r
 }
 

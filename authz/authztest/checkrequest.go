@@ -9,6 +9,7 @@ import (
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
+	"google.golang.org/protobuf/types/known/structpb"
 )
 
 // HTTP is a request as a client sends it to the gateway.
@@ -19,8 +20,12 @@ type HTTP struct {
 	Header [][2]string // in order; names in any case
 	Body   string
 
-	Pin *string // the route's context extension "mcp-authz.dev/resource"
+	Pin   *string // the route's context extension "mcp-authz.dev/resource"
+	Route *Route  // what the matched route was made of, where the gateway tells
 }
+
+// Route is an object of the Gateway API, and the section of it if that has a name, as Envoy Gateway tells it.
+type Route struct{ Kind, Namespace, Name, Section string }
 
 // ParseHTTP reads a request in the form of HTTP/1.1: a request line, header lines, an empty line, the body. "Host" becomes the
 // authority. The body ends at the end of the text.
@@ -42,6 +47,13 @@ func ParseHTTP(text string) (HTTP, error) {
 			r.Host = value
 		case strings.EqualFold(name, "pin"):
 			r.Pin = &value
+		case strings.EqualFold(name, "route"): // KIND NAMESPACE/NAME, or KIND NAMESPACE/NAME/SECTION
+			kind, object, _ := strings.Cut(value, " ")
+			parts := append(strings.Split(object, "/"), "")
+			if len(parts) < 3 {
+				return HTTP{}, fmt.Errorf("the route %q is not KIND NAMESPACE/NAME", value)
+			}
+			r.Route = &Route{Kind: kind, Namespace: parts[0], Name: parts[1], Section: parts[2]}
 		default:
 			r.Header = append(r.Header, [2]string{name, value})
 		}
@@ -116,7 +128,23 @@ func (r HTTP) CheckRequest(e Encoding) *authv3.CheckRequest {
 	if r.Pin != nil {
 		out.Attributes.ContextExtensions = map[string]string{"mcp-authz.dev/resource": *r.Pin}
 	}
+	if r.Route != nil {
+		out.Attributes.RouteMetadataContext = r.Route.metadata()
+	}
 	return out
+}
+
+// metadata is what Envoy Gateway writes at the routes that it makes, and sends with includeRouteMetadata.
+func (r Route) metadata() *corev3.Metadata {
+	about := map[string]*structpb.Value{
+		"kind": structpb.NewStringValue(r.Kind), "namespace": structpb.NewStringValue(r.Namespace), "name": structpb.NewStringValue(r.Name),
+		"annotations": structpb.NewStructValue(&structpb.Struct{Fields: map[string]*structpb.Value{"team": structpb.NewStringValue("mcp")}}),
+	}
+	if r.Section != "" {
+		about["sectionName"] = structpb.NewStringValue(r.Section)
+	}
+	resources := structpb.NewListValue(&structpb.ListValue{Values: []*structpb.Value{structpb.NewStructValue(&structpb.Struct{Fields: about})}})
+	return &corev3.Metadata{FilterMetadata: map[string]*structpb.Struct{"envoy-gateway": {Fields: map[string]*structpb.Value{"resources": resources}}}}
 }
 
 func envoyString(s string) string {

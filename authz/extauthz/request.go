@@ -32,6 +32,7 @@ func request(in *authv3.CheckRequest) *authz.Request {
 		out.Path = "" // not canonical
 	}
 	out.Pin, out.Pinned = in.GetAttributes().GetContextExtensions()[PinKey]
+	out.Route, out.Routed = matched(in.GetAttributes())
 	return out
 }
 

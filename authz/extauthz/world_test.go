@@ -53,6 +53,7 @@ func newWorld(t *testing.T, fault string) world {
 	github := at("github", "https://mcp.example.com/github/mcp", "mcp:use")
 	github.AllowedOrigins = []string{"https://app.example.com"}
 	github.Document.ResourceName = "GitHub for agents"
+	github.Routes = []authz.RouteRef{{Namespace: "team", Name: "github"}, {Namespace: "team", Name: "shared", Rule: "github"}}
 	slack := at("slack", "https://mcp.example.com/slack/mcp")
 	slack.Verifier, slack.Document.AuthorizationServers = verifierOf(t, other), []string{issuerOther}
 	slack.ForwardToken = true

@@ -111,10 +111,17 @@ func (d decoder) typed(path string, n *yaml.Node, to reflect.Value) bool {
 		return d.raw(path, n, to)
 	case *time.Duration:
 		return d.duration(path, n, to)
+	case *Duration:
+		return d.duration(path, n, (*time.Duration)(to))
+	case **Kubernetes:
+		k := kubernetesDefaults()
+		*to = &k
 	}
 	switch to.Kind() {
 	case reflect.Pointer:
-		to.Set(reflect.New(to.Type().Elem()))
+		if to.IsNil() {
+			to.Set(reflect.New(to.Type().Elem()))
+		}
 		return d.typed(path, n, to.Elem())
 	case reflect.Struct:
 		return d.structure(path, n, to)
@@ -271,9 +278,7 @@ func (d decoder) structure(path string, n *yaml.Node, to reflect.Value) bool {
 		return false
 	}
 	fields := map[string]reflect.Value{}
-	for i := range to.NumField() {
-		fields[to.Type().Field(i).Tag.Get("json")] = to.Field(i)
-	}
+	fieldsOf(to, fields)
 	d.members(path, n, func(key, at string, c *yaml.Node) {
 		field, known := fields[key]
 		if !known {
@@ -284,6 +289,19 @@ func (d decoder) structure(path string, n *yaml.Node, to reflect.Value) bool {
 		d.value(at, c, field)
 	})
 	return true
+}
+
+// fieldsOf adds the fields of a struct by their keys, those of structs that are written into it among them.
+func fieldsOf(to reflect.Value, fields map[string]reflect.Value) {
+	for i := range to.NumField() {
+		field := to.Type().Field(i)
+		switch key, _, _ := strings.Cut(field.Tag.Get("json"), ","); {
+		case field.Anonymous:
+			fieldsOf(to.Field(i), fields)
+		case key != "-":
+			fields[key] = to.Field(i)
+		}
+	}
 }
 
 // members calls f for each key of a mapping, and refuses keys that stand twice or are no strings.

@@ -3,6 +3,9 @@ package spec_test
 import (
 	"encoding/json"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	gotoken "go/token"
 	"reflect"
 	"regexp"
 	"slices"
@@ -43,6 +46,7 @@ func TestDocumentTables(t *testing.T) {
 // leastOfEach has one entry in each list, and every section that may be absent, with nothing in it that has a default.
 const leastOfEach = `
 listen: { grpcTLS: { certFile: c, keyFile: k }, metadataTLS: { certFile: c, keyFile: k } }
+kubernetes: { namespace: a, metadataRoutes: { service: a, port: 1, parentRefs: [{ namespace: a, name: a }] } }
 authorizationServers: [{ name: a, issuer: "https://a" }]
 resources: [{ name: a, resource: "https://a", authorizationServers: [a] }]
 `
@@ -60,7 +64,9 @@ const everything = `{
 "resources": [{"name": "a", "resource": "http://a", "authorizationServers": ["a"],
   "scopes": {"required": ["s"], "implies": {"t": ["s"]}}, "audiences": ["b"], "allowedOrigins": ["http://b"],
   "resourceName": "A", "resourceDocumentation": "https://d", "forwardToken": true, "identityHeaders": {"x-a": "a"},
-  "insecureAllowHTTP": true, "insecureAnyHost": true}]
+  "insecureAllowHTTP": true, "insecureAnyHost": true}],
+"kubernetes": {"namespace": "a", "watchNamespaces": ["b"], "ownership": "Any", "lease": "l",
+  "metadataRoutes": {"service": "s", "port": 8080, "parentRefs": [{"namespace": "n", "name": "g", "sectionName": "h"}]}}
 }`
 
 // sections renders the table of a struct and of every struct in it. v holds the defaults.
@@ -68,15 +74,14 @@ func sections(t *testing.T, name string, path []any, v reflect.Value, tables map
 	t.Helper()
 	var table strings.Builder
 	table.WriteString("| key | type | default | meaning |\n|---|---|---|---|\n")
-	for i := range v.NumField() {
-		field, value := v.Type().Field(i), v.Field(i)
-		key := field.Tag.Get("json")
+	for _, f := range fieldsOf(v) {
+		key, value := f.key, f.value
 		at := append(slices.Clone(path), key)
 		what, fallback, inner := describe(t, value)
 		if required(t, at) {
 			fallback = "required"
 		}
-		meaning := field.Tag.Get("doc")
+		meaning := meaning(t, f.of, f.name)
 		if meaning == "" {
 			t.Errorf("%v has no meaning", at)
 		}
@@ -91,11 +96,70 @@ func sections(t *testing.T, name string, path []any, v reflect.Value, tables map
 	tables[name] = table.String()
 }
 
+type field struct {
+	of, name, key string
+	value         reflect.Value
+}
+
+// fieldsOf are the keys of a struct, those of structs written into it where these stand.
+func fieldsOf(v reflect.Value) (all []field) {
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		switch key, _, _ := strings.Cut(f.Tag.Get("json"), ","); {
+		case f.Anonymous:
+			all = append(all, fieldsOf(v.Field(i))...)
+		case key != "-":
+			all = append(all, field{v.Type().Name(), f.Name, key, v.Field(i)})
+		}
+	}
+	return all
+}
+
+// meaning is the comment of a field, without the marks that schemas are made by.
+func meaning(t *testing.T, of, name string) string {
+	t.Helper()
+	return strings.Join(strings.FieldsFunc(comments(t)[of+"."+name], func(r rune) bool { return r == '\n' }), " ")
+}
+
+func comments(t *testing.T) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	for _, name := range []string{"file.go", "declared.go", "kubernetes.go"} {
+		parsed, err := parser.ParseFile(gotoken.NewFileSet(), name, nil, parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(parsed, func(n ast.Node) bool {
+			spec, ok := n.(*ast.TypeSpec)
+			if !ok {
+				return true
+			}
+			if body, ok := spec.Type.(*ast.StructType); ok {
+				for _, f := range body.Fields.List {
+					for _, n := range f.Names {
+						var lines []string
+						for line := range strings.Lines(f.Doc.Text()) {
+							if !strings.HasPrefix(line, "+") {
+								lines = append(lines, strings.TrimSpace(line))
+							}
+						}
+						all[spec.Name.Name+"."+n.Name] = strings.Join(lines, "\n")
+					}
+				}
+			}
+			return true
+		})
+	}
+	return all
+}
+
 // describe names a type and a default as the page does. inner is the struct that the value is made of, if it is.
 func describe(t *testing.T, v reflect.Value) (what, fallback string, inner reflect.Value) {
 	t.Helper()
 	const none = "–"
 	switch value := v.Interface().(type) {
+	case spec.Duration:
+		return describe(t, reflect.ValueOf(time.Duration(value)))
 	case time.Duration:
 		return "duration", "`" + regexp.MustCompile(`([mh])0[ms](0s)?$`).ReplaceAllString(value.String(), "$1") + "`", inner
 	case int, bool:
@@ -238,8 +302,7 @@ func TestDocumentInsecure(t *testing.T) {
 			}
 		}
 	}
-	algorithms, _ := reflect.TypeFor[spec.AuthorizationServer]().FieldByName("Algorithms")
-	if want := "absent: " + strings.Join(token.Algorithms(), " "); !strings.HasSuffix(algorithms.Tag.Get("doc"), want) {
-		t.Errorf("the meaning of algorithms is %q, want it to end in %q", algorithms.Tag.Get("doc"), want)
+	if want, got := "absent: "+strings.Join(token.Algorithms(), " "), meaning(t, "AuthorizationServerSpec", "Algorithms"); !strings.HasSuffix(got, want) {
+		t.Errorf("the meaning of algorithms is %q, want it to end in %q", got, want)
 	}
 }

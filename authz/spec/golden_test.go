@@ -101,9 +101,8 @@ func settings(path string, v reflect.Value) []string {
 	case v.Kind() == reflect.Pointer:
 		return settings(path, v.Elem())
 	case v.Kind() == reflect.Struct:
-		for i := range v.NumField() {
-			key := v.Type().Field(i).Tag.Get("json")
-			out = append(out, settings(strings.TrimPrefix(path+"."+key, "."), v.Field(i))...)
+		for _, f := range fieldsOf(v) {
+			out = append(out, settings(strings.TrimPrefix(path+"."+f.key, "."), f.value)...)
 		}
 		return out
 	case v.Type() == reflect.TypeFor[spec.RawJSON]():

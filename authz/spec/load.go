@@ -2,7 +2,6 @@ package spec
 
 import (
 	"reflect"
-	"slices"
 
 	"github.com/mcp-authz/mcp-authz/authz"
 	"github.com/mcp-authz/mcp-authz/metadata"
@@ -28,11 +27,16 @@ func Load(data []byte) (*File, []Problem) {
 	return &f, p.sorted()
 }
 
-// Snapshot compiles the file. verifier is called once for each resource with the names of its authorization servers.
+// Snapshot compiles the file. verifier is called once for each resource that can be used, with the names of its authorization
+// servers.
 func (f *File) Snapshot(verifier func(servers []string) authz.Verifier) (*authz.Snapshot, error) {
 	resources := make([]authz.ProtectedResource, 0, len(f.Resources))
+	issuers := make(map[string]string, len(f.AuthorizationServers))
+	for i := range f.AuthorizationServers {
+		issuers[f.AuthorizationServers[i].Name] = f.AuthorizationServers[i].Issuer
+	}
 	for i := range f.Resources {
-		r, err := f.Resources[i].compile(f.AuthorizationServers, verifier)
+		r, err := f.Resources[i].compile(issuers, verifier)
 		if err != nil {
 			return nil, err
 		}
@@ -47,30 +51,35 @@ func (f *File) Snapshot(verifier func(servers []string) authz.Verifier) (*authz.
 	}}, nil
 }
 
-func (r *ProtectedResource) compile(servers []AuthorizationServer, verifier func([]string) authz.Verifier) (authz.ProtectedResource, error) {
+func (r *ProtectedResource) compile(issuers map[string]string, verifier func([]string) authz.Verifier) (authz.ProtectedResource, error) {
 	id, err := metadata.ParseIdentifier(r.Resource, r.rules())
 	if err != nil {
 		return authz.ProtectedResource{}, err
 	}
-	out := authz.ProtectedResource{
-		Name: r.Name, ID: id, InsecureAnyHost: r.InsecureAnyHost,
-		Audiences: r.Audiences, AllowedOrigins: r.AllowedOrigins,
-		Policy:       authz.NewPolicy(r.Scopes.Required, r.Scopes.Implies),
-		Verifier:     verifier(r.AuthorizationServers),
-		ForwardToken: r.ForwardToken,
-		Document:     metadata.Document{ResourceName: r.ResourceName, ResourceDocumentation: r.ResourceDocumentation},
+	out := authz.ProtectedResource{Name: r.Name, ID: id, InsecureAnyHost: r.InsecureAnyHost, Unusable: r.Unusable, Routes: r.Routes}
+	if r.Unusable {
+		return out, nil // nothing else of it may be good
 	}
+	out.Audiences, out.AllowedOrigins, out.ForwardToken = r.Audiences, r.AllowedOrigins, r.ForwardToken
+	out.Policy = authz.NewPolicy(r.Scopes.Required, r.Scopes.Implies)
+	out.Verifier = verifier(r.AuthorizationServers)
+	out.Document = metadata.Document{ResourceName: r.ResourceName, ResourceDocumentation: r.ResourceDocumentation}
 	for _, name := range sortedKeys(r.IdentityHeaders) {
 		out.IdentityHeaders = append(out.IdentityHeaders, authz.IdentityHeader{Name: name, Claim: r.IdentityHeaders[name]})
 	}
 	for _, name := range r.AuthorizationServers {
-		if i := slices.IndexFunc(servers, func(s AuthorizationServer) bool { return s.Name == name }); i >= 0 {
-			out.Document.AuthorizationServers = append(out.Document.AuthorizationServers, servers[i].Issuer)
+		if issuer, ok := issuers[name]; ok {
+			out.Document.AuthorizationServers = append(out.Document.AuthorizationServers, issuer)
 		}
 	}
 	return out, nil
 }
 
+// Identifier is the identifier of a declaration, as far as it is one.
+func (r *ProtectedResource) Identifier() (metadata.Identifier, error) {
+	return metadata.ParseIdentifier(r.Resource, r.rules())
+}
+
 func (r *ProtectedResource) rules() metadata.IdentifierRules {
-	return metadata.IdentifierRules{InsecureAllowHTTP: r.InsecureAllowHTTP, AllowWildcard: !r.InsecureAnyHost}
+	return metadata.IdentifierRules{InsecureAllowHTTP: r.InsecureAllowHTTP, AllowWildcard: !r.InsecureAnyHost && !r.Foreign}
 }

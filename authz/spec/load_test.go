@@ -28,11 +28,15 @@ func TestDefaults(t *testing.T) {
 		t.Errorf("the least file: %s", diff)
 	}
 	want.AuthorizationServers = []spec.AuthorizationServer{{
-		Name: "corp", Issuer: "https://idp.example.com/realms/mcp",
-		AccessTokenType: "any", Leeway: 30 * time.Second, RefreshInterval: 10 * time.Minute, MaxStaleness: 24 * time.Hour,
+		Name: "corp", AuthorizationServerSpec: spec.AuthorizationServerSpec{
+			Issuer: "https://idp.example.com/realms/mcp", AccessTokenType: "any",
+			Leeway: spec.Duration(30 * time.Second), RefreshInterval: spec.Duration(10 * time.Minute), MaxStaleness: spec.Duration(24 * time.Hour),
+		},
 	}}
 	want.Resources = []spec.ProtectedResource{{
-		Name: "github", Resource: "https://mcp.example.com/github/mcp", AuthorizationServers: []string{"corp"},
+		Name: "github", ProtectedResourceSpec: spec.ProtectedResourceSpec{
+			Resource: "https://mcp.example.com/github/mcp", AuthorizationServers: []string{"corp"},
+		},
 	}}
 	got := load(t, `
 authorizationServers:

@@ -35,7 +35,7 @@ func (f *File) validateResources(p *problems) {
 		r, path := &f.Resources[i], fmt.Sprintf("resources[%d]", i)
 		unique(p, path+".name", r.Name, names)
 		name(p, path+".name", r.Name)
-		id, ok := r.validateIdentifier(p, path+".resource")
+		id, ok := r.validate(p, path)
 		if r.InsecureAnyHost {
 			unique(p, path+".insecureAnyHost", "true", anyHost)
 		} else if first, taken := urls[id.Host+id.Path]; ok && taken {
@@ -44,20 +44,26 @@ func (f *File) validateResources(p *problems) {
 			urls[id.Host+id.Path] = path + ".resource"
 		}
 		r.validateServers(p, path+".authorizationServers", servers)
-		r.Scopes.validate(p, path+".scopes")
-		r.validateLists(p, path)
-		r.validateHeaders(p, path+".identityHeaders")
-		if r.ResourceDocumentation != "" && !p.has(path+".resourceDocumentation") {
-			if u, err := url.Parse(r.ResourceDocumentation); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-				p.add(path+".resourceDocumentation", strconv.Quote(short(r.ResourceDocumentation)), "an absolute http or https URL", "")
-			}
-		}
-		for _, text := range []struct{ key, value string }{{"resourceName", r.ResourceName}, {"resourceDocumentation", r.ResourceDocumentation}} {
-			if len(text.value) > maxTextBytes {
-				p.add(path+"."+text.key, fmt.Sprintf("%d bytes", len(text.value)), fmt.Sprintf("at most %d", maxTextBytes), "")
-			}
+	}
+}
+
+// validate checks what a resource says by itself.
+func (r *ProtectedResource) validate(p *problems, path string) (id metadata.Identifier, ok bool) {
+	id, ok = r.validateIdentifier(p, path+".resource")
+	r.Scopes.validate(p, path+".scopes")
+	r.validateLists(p, path)
+	r.validateHeaders(p, path+".identityHeaders")
+	if r.ResourceDocumentation != "" && !p.has(path+".resourceDocumentation") {
+		if u, err := url.Parse(r.ResourceDocumentation); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+			p.add(path+".resourceDocumentation", strconv.Quote(short(r.ResourceDocumentation)), "an absolute http or https URL", "")
 		}
 	}
+	for _, text := range []struct{ key, value string }{{"resourceName", r.ResourceName}, {"resourceDocumentation", r.ResourceDocumentation}} {
+		if len(text.value) > maxTextBytes {
+			p.add(path+"."+text.key, fmt.Sprintf("%d bytes", len(text.value)), fmt.Sprintf("at most %d", maxTextBytes), "")
+		}
+	}
+	return id, ok
 }
 
 func (r *ProtectedResource) validateIdentifier(p *problems, path string) (metadata.Identifier, bool) {
@@ -92,7 +98,7 @@ func (r *ProtectedResource) validateServers(p *problems, path string, servers ma
 	seen := map[string]string{}
 	for i, s := range r.AuthorizationServers {
 		at := fmt.Sprintf("%s[%d]", path, i)
-		if _, declared := servers[s]; !declared && !p.has(at) && !p.broken["authorizationServers"] {
+		if _, declared := servers[s]; servers != nil && !declared && !p.has(at) && !p.broken["authorizationServers"] {
 			p.add(at, strconv.Quote(short(s)), "the name of an entry of authorizationServers", suggest(s, sortedKeys(servers)))
 		}
 		unique(p, at, s, seen)

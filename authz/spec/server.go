@@ -37,11 +37,11 @@ func (s *AuthorizationServer) validate(p *problems, path string) {
 	for i, id := range s.InsecureClientIDAudience {
 		required(p, fmt.Sprintf("%s.insecureClientIDAudience[%d]", path, i), id, "a client id")
 	}
-	between(p, path+".leeway", s.Leeway, 0, 2*time.Minute)
-	between(p, path+".refreshInterval", s.RefreshInterval, 10*time.Second, 24*time.Hour)
+	between(p, path+".leeway", s.Leeway, 0, Duration(2*time.Minute))
+	between(p, path+".refreshInterval", s.RefreshInterval, Duration(10*time.Second), Duration(24*time.Hour))
 	if !p.has(path + ".refreshInterval") {
 		// A minute more: the next fetch, and some that fail, must come before the keys are too old.
-		between(p, path+".maxStaleness", s.MaxStaleness, s.RefreshInterval+time.Minute, 7*24*time.Hour)
+		between(p, path+".maxStaleness", s.MaxStaleness, s.RefreshInterval+Duration(time.Minute), Duration(7*24*time.Hour))
 	}
 	s.validateFiles(p, path)
 }
@@ -86,7 +86,11 @@ func (s *AuthorizationServer) checkURL(p *problems, path, raw string, query bool
 		p.add(path, "an issuer with a query", "an issuer without (RFC 8414 §2)", "remove the ? and what follows it")
 	case !visibleASCII(raw):
 		p.add(path, "a URL with a byte outside visible ASCII", "a URL as it goes over the wire", "percent-encode it")
+	case s.Foreign && metadata.IsLoopback(strings.ToLower(u.Hostname())):
+		p.add(path, "a URL of loopback", "a host that every instance can reach", "name the authorization server's own host")
 	case u.Scheme == "https":
+	case s.Foreign && u.Scheme == "http":
+		p.add(path, "plain http on "+strconv.Quote(short(u.Host)), "https", "whoever is on the way could sign tokens; use https, or let the platform declare the server in the configuration file")
 	case u.Scheme == "http" && (s.InsecureAllowHTTP || metadata.IsLoopback(strings.ToLower(u.Hostname()))):
 	case u.Scheme == "http":
 		p.add(path, "plain http on "+strconv.Quote(short(u.Host)), "https", "whoever is on the way could sign tokens; use https, or set insecureAllowHTTP: true")

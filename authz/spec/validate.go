@@ -32,6 +32,9 @@ func (f *File) validate(p *problems) {
 		}
 	}
 	f.validateResources(p)
+	if f.Kubernetes != nil {
+		f.Kubernetes.validate(p)
+	}
 }
 
 func (l *Listen) validate(p *problems) {
@@ -85,7 +88,7 @@ func (l *Limits) validate(p *problems) {
 	between(p, "limits.checkDeadline", l.CheckDeadline, 50*time.Millisecond, 10*time.Second)
 }
 
-func between[T int | time.Duration](p *problems, path string, v, low, high T) {
+func between[T int | time.Duration | Duration](p *problems, path string, v, low, high T) {
 	if (v < low || v > high) && !p.has(path) {
 		p.add(path, plainly(v), plainly(low)+" to "+plainly(high), "")
 	}

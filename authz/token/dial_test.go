@@ -39,7 +39,7 @@ func TestLinkLocalIsNotDialled(t *testing.T) {
 // refusedToDial asks for a URL as a fetch does, and wants our own refusal, not a failure of the network.
 func refusedToDial(t *testing.T, u string) {
 	t.Helper()
-	client := newClient(nil, nil)
+	client := newClient(&Config{}, nil)
 	client.Transport.(*http.Transport).Proxy = nil // a proxy would be what is dialled
 	t.Cleanup(client.CloseIdleConnections)
 	resp, err := client.Get(u)
@@ -83,7 +83,7 @@ func TestRedirectToLinkLocal(t *testing.T) {
 		"http://169.254.169.254/latest/meta-data", "//169.254.169.254/", "http://[fe80::1%25lo]/", "http://[::ffff:169.254.169.254]/", "https://metadata.test/",
 	} {
 		server := httptest.NewServer(http.RedirectHandler(to, http.StatusTemporaryRedirect))
-		client := newClient(nil, nil)
+		client := newClient(&Config{}, nil)
 		resp, err := client.Get(server.URL)
 		if err != nil || resp.StatusCode != http.StatusTemporaryRedirect {
 			t.Errorf("%s: %v (%v)", to, resp, err)

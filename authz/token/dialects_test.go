@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/mcp-authz/mcp-authz/authz"
 	"github.com/mcp-authz/mcp-authz/authz/authztest"
@@ -109,7 +110,7 @@ func declared(text string, keys []byte) place {
 	for _, s := range f.AuthorizationServers {
 		p.issuers = append(p.issuers, token.Config{
 			Name: s.Name, Issuer: s.Issuer, JWKSURL: s.JWKSURL, JWKS: keys, Algorithms: s.Algorithms, RequireATJWT: s.AccessTokenType == "at+jwt",
-			ScopeClaim: s.ScopeClaim, InsecureClientIDAudience: s.InsecureClientIDAudience, Leeway: s.Leeway, CacheEntries: 100,
+			ScopeClaim: s.ScopeClaim, InsecureClientIDAudience: s.InsecureClientIDAudience, Leeway: time.Duration(s.Leeway), CacheEntries: 100,
 		})
 	}
 	return p

@@ -45,7 +45,7 @@ func TestEveryCombination(t *testing.T) {
 		return results[c[3]][(c[0]*len(dims[1].values)+c[1])*len(dims[2].values)+c[2]]
 	}
 	compareTable(t, "testdata/exhaustive.txt", dims, []string{
-		"allow", "400 not_canonical", "405 metadata", "404 resource_unknown", "404 resource_mismatch", "503 resource_unusable",
+		"allow", "400 not_canonical", "405 metadata", "404 resource_unknown", "404 resource_mismatch", "404 route_mismatch", "503 resource_unusable",
 		"401 no_credential", "400 multiple_credentials", "401 token_malformed", "401 token_type", "401 token_algorithm", "401 token_critical",
 		"401 token_issuer", "401 token_claims", "401 token_expired", "401 token_not_yet_valid", "401 token_audience", "503 keys_unavailable",
 		"401 token_key_unknown", "401 token_signature", "401 token_kind", "401 token_bound", "403 insufficient_scope",
@@ -196,7 +196,7 @@ func troubled(t *testing.T, tr trouble) *shop {
 		}
 		p := authz.ProtectedResource{
 			Name: at.name, ID: id, Audiences: at.declared, Policy: authz.NewPolicy(nil, nil), Verifier: token.NewVerifier(issuers...),
-			InsecureAnyHost: at.anyHost, Unusable: at.reason == authz.ResourceUnusable,
+			InsecureAnyHost: at.anyHost, Unusable: at.reason == authz.ResourceUnusable, Routes: at.routes,
 		}
 		if at.scope != "" {
 			p.Policy = authz.NewPolicy([]string{at.scope}, nil)
@@ -227,6 +227,9 @@ func (s *shop) ask(c carrier, compact string, at spot, encoding authztest.Encodi
 	r := authztest.HTTP{Method: "POST", Host: at.host, Path: at.path, Body: `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`}
 	if at.pin != "" {
 		r.Pin = &at.pin
+	}
+	if at.route != "" {
+		r.Route = &authztest.Route{Kind: "HTTPRoute", Namespace: "team", Name: at.route}
 	}
 	c.carry(&r, compact)
 	out, err := s.server.Check(context.Background(), r.CheckRequest(encoding))

@@ -190,6 +190,8 @@ type spot struct {
 	declared        []string     // those of them that are not its own name
 	scope           string       // that it asks for
 	anyHost         bool
+	routes          []authz.RouteRef // that lead to it
+	route           string           // of these, or another one, that the gateway matched; "" if it does not tell
 }
 
 func spots() []spot {
@@ -200,9 +202,9 @@ func spots() []spot {
 		return spot{name: name, is: is, reason: reason, host: host, path: path, pin: pin}
 	}
 	return []spot{
-		{name: "github", is: github + ": of corp, asks for mcp:use", host: host, path: "/github/mcp", id: github, servers: corp, audiences: its, scope: "mcp:use"},
+		{name: "github", is: github + ": of corp, asks for mcp:use", host: host, path: "/github/mcp", id: github, servers: corp, audiences: its, scope: "mcp:use", routes: []authz.RouteRef{{Namespace: "team", Name: "github"}}},
 		{name: "below", is: "a path below it, with a query", host: host, path: "/github/mcp/x?y", servers: corp, audiences: its, scope: "mcp:use"},
-		{name: "pinned", is: "on a route that is pinned to it", host: host, path: "/github/mcp", pin: github, servers: corp, audiences: its, scope: "mcp:use"},
+		{name: "pinned", is: "on a route that is pinned to it and is its own", host: host, path: "/github/mcp", pin: github, route: "github", servers: corp, audiences: its, scope: "mcp:use"},
 		{name: "hub", is: "of corp and of the other server, takes github's audience too, asks for no scope", host: host, path: "/hub/mcp", id: hub, servers: []string{"corp", "other"}, audiences: []string{hub, github}, declared: its},
 		{name: "wiki", is: "of corp, asks for no scope", host: host, path: "/wiki/mcp", id: wiki, servers: corp, audiences: []string{wiki}},
 		{name: "slack", is: "of the other server, takes github's audience", host: host, path: "/slack/mcp", id: mcp + "/slack/mcp", servers: other, audiences: its, declared: its},
@@ -213,6 +215,7 @@ func spots() []spot {
 		{name: "dev", is: dev + ", which takes any host: of corp", host: "anything.example.org", path: "/mcp", id: dev, servers: corp, audiences: []string{dev}, anyHost: true},
 		{name: "unusable", is: "declared, but not to be used", host: host, path: "/broken/mcp", id: mcp + "/broken/mcp", reason: authz.ResourceUnusable},
 		objects("mispinned", "github, on a route that is pinned to wiki", authz.ResourceMismatch, host, "/github/mcp", wiki),
+		{name: "misrouted", is: "github, on a route that is not its own", reason: authz.RouteMismatch, host: host, path: "/github/mcp", route: "wiki"},
 		objects("nothing", "a path that no resource covers", authz.ResourceUnknown, host, "/gitlab/mcp", ""),
 		objects("port", "github, at a port that is not declared", authz.ResourceUnknown, host+":8443", "/github/mcp", ""),
 		objects("case", "/GitHub/mcp", authz.NotCanonical, host, "/GitHub/mcp", ""),

@@ -28,6 +28,7 @@ func (f fault) Error() string { return f.text }
 
 var (
 	faultUnreachable = fault{"no answer, or not in time"}
+	faultLoopback    = fault{"an address of loopback, where this declaration must not lead"}
 	faultCertificate = fault{"a certificate of no authority that is trusted, or of another name: caFile may name the authority"}
 	faultStatus      = fault{"an answer other than 200"}
 	faultDenied      = fault{"an answer 401 or 403: the URL wants a credential (bearerTokenFile), or another one"}
@@ -158,6 +159,9 @@ func (i *Issuer) get(ctx context.Context, u string, limit int64) (body []byte, c
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u, nil)
 	if err != nil {
 		return nil, "", faultUnreachable
+	}
+	if i.RefuseLoopback && isLoopback(req.URL) { // whoever would dial it
+		return nil, "", faultLoopback
 	}
 	req.Header.Set("Accept", "application/json, application/jwk-set+json")
 	resp, err := i.fetcher.do(req)

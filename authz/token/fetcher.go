@@ -3,14 +3,11 @@ package token
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
-	"syscall"
 
 	"github.com/mcp-authz/mcp-authz/internal/files"
 	"github.com/mcp-authz/mcp-authz/metadata"
@@ -36,7 +33,7 @@ type fetcher struct {
 // prepare reads the files. What cannot be read, or not before ctx ends, fails the fetch, and the next one tries again.
 func (f *fetcher) prepare(ctx context.Context, c *Config) error {
 	if f.client == nil && c.CAFile == "" {
-		f.client = newClient(c.Transport, nil)
+		f.client = newClient(c, nil)
 	}
 	if c.CAFile != "" {
 		pem, _, err := f.caFile.Read(ctx)
@@ -48,7 +45,7 @@ func (f *fetcher) prepare(ctx context.Context, c *Config) error {
 			if !pool.AppendCertsFromPEM(pem) {
 				return faultCA
 			}
-			f.client, f.ca = newClient(c.Transport, pool), pem
+			f.client, f.ca = newClient(c, pool), pem
 		}
 	}
 	if c.BearerTokenFile == "" {
@@ -105,18 +102,14 @@ func isLoopback(u *url.URL) bool { return metadata.IsLoopback(strings.ToLower(u.
 
 // newClient makes an HTTP client that follows redirects within one origin only, reads certificates strictly, and never dials
 // a link-local address (cloud metadata services live there). authorities may be nil: those of the system.
-func newClient(transport http.RoundTripper, authorities *x509.CertPool) *http.Client {
+func newClient(c *Config, authorities *x509.CertPool) *http.Client {
+	transport := c.Transport
 	if transport == nil {
-		transport = &http.Transport{
-			Proxy:                  proxyOf,
-			DialContext:            dial,
-			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: authorities},
-			TLSHandshakeTimeout:    FetchTimeout,
-			ResponseHeaderTimeout:  FetchTimeout,
-			MaxResponseHeaderBytes: 64 << 10,
-			ForceAttemptHTTP2:      true,
-			// A connection can die without a word, and HTTP/2 would go on using it: every retry would go the same way.
-			DisableKeepAlives: true,
+		usual := newTransport(authorities)
+		if transport = usual; c.RefuseLoopback {
+			direct := newTransport(authorities)
+			direct.DialContext = dialAbroad
+			transport = abroad{direct: direct, proxied: usual}
 		}
 	}
 	return &http.Client{
@@ -128,45 +121,4 @@ func newClient(transport http.RoundTripper, authorities *x509.CertPool) *http.Cl
 			return nil
 		},
 	}
-}
-
-// proxyOf is the proxy of the environment, but for loopback: what is here stays here, whatever its name is.
-func proxyOf(r *http.Request) (*url.URL, error) {
-	if isLoopback(r.URL) {
-		return nil, nil
-	}
-	return http.ProxyFromEnvironment(r)
-}
-
-// dial never reaches a link-local address, and by a name of loopback nothing but loopback, whatever a resolver says.
-func dial(ctx context.Context, network, address string) (net.Conn, error) {
-	dialer := &net.Dialer{Timeout: FetchTimeout, Control: refuseLinkLocal}
-	if host, _, err := net.SplitHostPort(address); err == nil && metadata.IsLoopback(strings.ToLower(host)) {
-		dialer.Control = refuseAllButLoopback
-	}
-	return dialer.DialContext(ctx, network, address)
-}
-
-func refuseAllButLoopback(_, address string, _ syscall.RawConn) error {
-	if ap, err := netip.ParseAddrPort(address); err != nil || !ap.Addr().Unmap().IsLoopback() {
-		return faultUnreachable
-	}
-	return nil
-}
-
-func refuseLinkLocal(_, address string, _ syscall.RawConn) error {
-	if ap, err := netip.ParseAddrPort(address); err != nil || metadataService(ap.Addr().Unmap().WithZone("")) {
-		return faultUnreachable
-	}
-	return nil
-}
-
-// metadataService reports whether cloud metadata services live at an address: link-local ones, by NAT64 too (RFC 6052), and
-// the one of AWS over IPv6.
-func metadataService(a netip.Addr) bool {
-	if nat64 := netip.MustParsePrefix("64:ff9b::/96"); nat64.Contains(a) {
-		b := a.As16()
-		a = netip.AddrFrom4([4]byte(b[12:]))
-	}
-	return a.IsLinkLocalUnicast() || a == netip.MustParseAddr("fd00:ec2::254")
 }

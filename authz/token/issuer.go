@@ -28,7 +28,8 @@ type Config struct {
 	CAFile            string            // PEM: authorities of its certificate, instead of the system's; read at every fetch
 	BearerTokenFile   string            // a token for the origins of Issuer and JWKSURL and no other; read at every fetch
 	InsecureAllowHTTP bool              // with an http issuer, jwks_uri may be plain http on a host that is not loopback
-	Transport         http.RoundTripper // nil: one with the limits of this package; else CAFile is not used
+	RefuseLoopback    bool              // of this machine nothing is asked, whatever its name: for declarations of people who do not run it
+	Transport         http.RoundTripper // nil: one with the limits of this package; else CAFile is not used, and no name looked up
 
 	CacheEntries int          // verified tokens remembered
 	CacheBytes   int          // what these may take; 0: 4 KiB each

@@ -10,10 +10,13 @@ import (
 	"time"
 )
 
-// TestMain gives the process a proxy, which net/http reads once. Whatever is tested here is on loopback or within the test.
+// TestMain gives the process a proxy, which net/http reads once. Whatever is tested here is on loopback or within the test, or is
+// asked for without the proxy.
 func TestMain(m *testing.M) {
-	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY"} {
-		if err := os.Setenv(name, "http://proxy.example:3128"); err != nil {
+	for name, value := range map[string]string{
+		"HTTP_PROXY": "http://proxy.example:3128", "HTTPS_PROXY": "http://proxy.example:3128", "NO_PROXY": "direct.test,0.0.0.0,::",
+	} {
+		if err := os.Setenv(name, value); err != nil {
 			panic(err)
 		}
 	}
@@ -22,7 +25,7 @@ func TestMain(m *testing.M) {
 
 // TestLoopbackHasNoProxy: D-04: plain http is taken on loopback since nobody is on the way; a proxy would be.
 func TestLoopbackHasNoProxy(t *testing.T) {
-	transport := newClient(nil, nil).Transport.(*http.Transport)
+	transport := newClient(&Config{}, nil).Transport.(*http.Transport)
 	for raw, want := range map[string]bool{
 		"http://localhost/x": false, "http://LocalHost:9/x": false, "http://idp.localhost/x": false, "http://127.0.0.1:9/x": false,
 		"http://[::1]/x": false, "https://idp.localhost/x": false, "http://idp.example.com/x": true, "https://idp.example.com/x": true,
@@ -92,7 +95,7 @@ func TestOriginsAreASCII(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := &http.Request{URL: u}
-	if newClient(nil, nil).CheckRedirect(r, []*http.Request{r}) == nil {
+	if newClient(&Config{}, nil).CheckRedirect(r, []*http.Request{r}) == nil {
 		t.Error("a redirect is followed")
 	}
 }

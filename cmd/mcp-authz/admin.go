@@ -58,7 +58,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (s state) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descKeys, descFetched, descFailing, descCached, descBytes, descHits, descVerified, descGood, descTime, descResource, descTLSGood, descTLSEnds, descBuild} {
+	for _, d := range []*prometheus.Desc{descKeys, descFetched, descFailing, descCached, descBytes, descHits, descVerified, descGood, descTime, descResource, descTLSGood, descTLSEnds, descBuild, descSynced, descLeading, descDeclared, descWatchErrors} {
 		out <- d
 	}
 }
@@ -87,9 +87,10 @@ func (s state) Collect(out chan<- prometheus.Metric) {
 	}
 	gauge(descGood, number(s.config.rejected.Load() == nil))
 	gauge(descTime, float64(s.config.changed.Load()))
-	if f := s.config.current.Load(); f != nil {
+	if f := s.config.inForce.Load(); f != nil {
 		gauge(descResource, float64(len(f.Resources)))
 	}
+	s.collectCluster(gauge, counter)
 	for _, c := range s.tls {
 		good, ends := c.status()
 		gauge(descTLSGood, number(good), c.listener)

@@ -15,6 +15,7 @@ import (
 	"github.com/fsnotify/fsnotify"
 
 	"github.com/mcp-authz/mcp-authz/authz"
+	"github.com/mcp-authz/mcp-authz/authz/kube"
 	"github.com/mcp-authz/mcp-authz/authz/spec"
 	"github.com/mcp-authz/mcp-authz/internal/files"
 )
@@ -27,10 +28,13 @@ type configuration struct {
 	authorizer *authz.Authorizer
 	issuers    *issuers
 	observer   *observer
-	started    spec.Listen // what the listeners were made from
-	limits     spec.Limits // likewise, those that need a restart
+	cluster    *kube.Cluster // nil without one
+	started    spec.File     // what the process began with: some of it needs a restart
 
-	current  atomic.Pointer[spec.File]
+	current  atomic.Pointer[spec.File] // as it was read
+	inForce  atomic.Pointer[spec.File] // with what a cluster adds
+	counts   atomic.Pointer[clusterCounts]
+	first    chan struct{} // closed once something is in force
 	mu       sync.Mutex
 	file     *files.Reader
 	seen     [sha256.Size]byte         // of the last content looked at, good or bad
@@ -39,20 +43,13 @@ type configuration struct {
 }
 
 // apply puts a good file in force: keys and cache of unchanged authorization servers stay, requests in flight finish on what
-// they began with.
+// they began with. Beside a cluster nothing is in force until all that it declares is known.
 func (c *configuration) apply(f *spec.File) error {
-	verifier, commit, err := c.issuers.prepare(f)
-	if err != nil {
-		return err
-	}
-	snapshot, err := f.Snapshot(verifier)
-	if err != nil {
+	if err := c.put(f); err != nil {
 		return err
 	}
 	c.level.Set(logLevel(f.Log.Level))
 	c.observer.setLines(f.Log.Decisions)
-	c.authorizer.Use(snapshot)
-	commit()
 	c.current.Store(f)
 	c.changed.Store(time.Now().Unix())
 	c.rejected.Store(nil)
@@ -62,6 +59,55 @@ func (c *configuration) apply(f *spec.File) error {
 		}
 	}
 	return nil
+}
+
+// put puts a file in force, with what the cluster adds to it.
+func (c *configuration) put(f *spec.File) error {
+	var judged *kube.Judgement
+	if c.cluster != nil {
+		if judged = c.cluster.Judge(f); judged == nil {
+			return nil
+		}
+		f = judged.File
+	}
+	verifier, commit, err := c.issuers.prepare(f)
+	if err != nil {
+		return err
+	}
+	snapshot, err := f.Snapshot(verifier)
+	if err != nil {
+		return err
+	}
+	c.authorizer.Use(snapshot)
+	commit()
+	if c.inForce.Swap(f) == nil {
+		close(c.first)
+	}
+	if judged != nil {
+		c.count(judged)
+		c.cluster.InForce(judged)
+	}
+	return nil
+}
+
+// clusterChanged puts in force what the cluster declares now, beside the file that is in force.
+func (c *configuration) clusterChanged() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.put(c.current.Load()); err != nil {
+		c.log.Error("what the cluster declares cannot be applied; the last good declarations stay in force", "problem", err.Error())
+	}
+}
+
+// clusterCounts are the ProtectedResources of a cluster.
+type clusterCounts struct{ inForce, unusable, refused int }
+
+func (c *configuration) count(j *kube.Judgement) {
+	var n clusterCounts
+	n.inForce, n.unusable, n.refused = j.Counts()
+	if before := c.counts.Swap(&n); before == nil || *before != n {
+		c.log.Info("declarations of the cluster applied", "in_force", n.inForce, "unusable", n.unusable, "refused", n.refused)
+	}
 }
 
 // reload looks at the file and applies it if its content is new. Every problem of a bad one is logged, once.
@@ -101,9 +147,14 @@ func (c *configuration) reload() {
 		return
 	}
 	c.log.Info("configuration applied", "path", c.path, "resources", len(f.Resources), "authorization_servers", len(f.AuthorizationServers))
-	if !reflect.DeepEqual(f.Listen, c.started) || f.Limits.MessageBytes != c.limits.MessageBytes || f.Limits.CacheEntries != c.limits.CacheEntries || f.Limits.CacheBytes != c.limits.CacheBytes {
-		c.log.Warn("listen, limits.messageBytes, limits.cacheEntries or limits.cacheBytes changed; restart to apply them, everything else is in force", "path", c.path)
+	if needsRestart(&c.started, f) {
+		c.log.Warn("listen, kubernetes, limits.messageBytes, limits.cacheEntries or limits.cacheBytes changed; restart to apply them, everything else is in force", "path", c.path)
 	}
+}
+
+func needsRestart(started, f *spec.File) bool {
+	return !reflect.DeepEqual(f.Listen, started.Listen) || !reflect.DeepEqual(f.Kubernetes, started.Kubernetes) ||
+		f.Limits.MessageBytes != started.Limits.MessageBytes || f.Limits.CacheEntries != started.Limits.CacheEntries || f.Limits.CacheBytes != started.Limits.CacheBytes
 }
 
 func (c *configuration) logProblems(problems []spec.Problem) {

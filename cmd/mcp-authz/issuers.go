@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"reflect"
 	"sync"
+	"time"
 
 	"github.com/mcp-authz/mcp-authz/authz"
 	"github.com/mcp-authz/mcp-authz/authz/spec"
@@ -19,8 +20,8 @@ func newIssuer(s *spec.AuthorizationServer, cache share, log *slog.Logger) (*tok
 		Name: s.Name, Issuer: s.Issuer, JWKSURL: s.JWKSURL, JWKS: s.JWKS,
 		Algorithms: s.Algorithms, RequireATJWT: s.AccessTokenType == "at+jwt", ScopeClaim: s.ScopeClaim,
 		InsecureClientIDAudience: s.InsecureClientIDAudience,
-		Leeway:                   s.Leeway, RefreshInterval: s.RefreshInterval, MaxStaleness: s.MaxStaleness,
-		CAFile: s.CAFile, BearerTokenFile: s.BearerTokenFile, InsecureAllowHTTP: s.InsecureAllowHTTP,
+		Leeway:                   time.Duration(s.Leeway), RefreshInterval: time.Duration(s.RefreshInterval), MaxStaleness: time.Duration(s.MaxStaleness),
+		CAFile: s.CAFile, BearerTokenFile: s.BearerTokenFile, InsecureAllowHTTP: s.InsecureAllowHTTP, RefuseLoopback: s.Foreign,
 		CacheEntries: cache.entries, CacheBytes: cache.bytes, Log: log,
 	})
 }

@@ -28,7 +28,7 @@ type logCall struct {
 // logCalls are all of them, the decision line and those of level debug apart. Every logger is called log or Log.
 func logCalls(t *testing.T) (calls []logCall) {
 	t.Helper()
-	for _, dir := range []string{".", "../../authz/token", "../../authz/extauthz"} {
+	for _, dir := range []string{".", "../../authz/token", "../../authz/extauthz", "../../authz/kube"} {
 		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		must(t, err)
 		for _, name := range files {

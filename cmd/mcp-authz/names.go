@@ -17,7 +17,11 @@ const (
 	metricConfigResource = "mcp_authz_config_resources"
 	metricTLSGood        = "mcp_authz_tls_last_reload_successful"               // by listener
 	metricTLSEnds        = "mcp_authz_tls_certificate_expiry_timestamp_seconds" // by listener
-	metricBuild          = "mcp_authz_build_info"                               // by version, revision, go_version
+	metricSynced         = "mcp_authz_kubernetes_synced"                        // this and the next three beside a cluster only
+	metricLeading        = "mcp_authz_kubernetes_leading"
+	metricDeclared       = "mcp_authz_kubernetes_protected_resources" // by state
+	metricWatchErrors    = "mcp_authz_kubernetes_watch_errors_total"
+	metricBuild          = "mcp_authz_build_info" // by version, revision, go_version
 )
 
 // Outcomes of a decision: a label value and a log field.

@@ -162,7 +162,7 @@ func TestBadChange(t *testing.T) {
 
 // A changed listen, or a limit that the listeners were made with, needs a restart and says so; the rest applies.
 func TestChangedListen(t *testing.T) {
-	const told = "listen, limits.messageBytes, limits.cacheEntries or limits.cacheBytes changed; restart to apply them, everything else is in force"
+	const told = "listen, kubernetes, limits.messageBytes, limits.cacheEntries or limits.cacheBytes changed; restart to apply them, everything else is in force"
 	issuer := authorizationServer(t)
 	p := start(t, anyPorts+corp(issuer)+github)
 	p.log.wait(t, "ready", 1)

@@ -104,9 +104,15 @@ func serve(ctx context.Context, path string, out io.Writer) error {
 	defer end()
 	config := &configuration{
 		path: path, log: log, level: level, authorizer: &authz.Authorizer{Observer: watching}, issuers: servers, observer: watching,
-		started: file.Listen, limits: file.Limits, seen: sha256.Sum256(data),
+		started: *file, first: make(chan struct{}), seen: sha256.Sum256(data),
 	}
 	config.logProblems(problems)
+	if file.Kubernetes != nil {
+		if config.cluster, err = newCluster(*file.Kubernetes, config.clusterChanged, log); err != nil {
+			log.Error("the cluster cannot be watched", "problem", err.Error())
+			return errLogged
+		}
+	}
 	if err := config.apply(file); err != nil {
 		log.Error("the configuration cannot be applied", "path", path, "problem", err.Error())
 		return errLogged
@@ -132,13 +138,17 @@ func serve(ctx context.Context, path string, out io.Writer) error {
 	run("listen.metadata "+file.Listen.Metadata, func() error { return serveHTTP(documents, bound.metadata) })
 	run("listen.admin "+file.Listen.Admin, func() error { return serveHTTP(admin, bound.admin) })
 	run("configuration "+path, func() error { return config.watch(life, hup) })
+	if config.cluster != nil {
+		run("kubernetes", func() error { return config.cluster.Run(life) })
+	}
 	ready.serving.Store(true)
 	v, revision, _ := buildVersion()
 	log.Info("serving", "version", v, "revision", revision, "grpc", bound.grpc.Addr().String(), "metadata", bound.metadata.Addr().String(),
 		"admin", bound.admin.Addr().String(), "resources", len(file.Resources), "authorization_servers", len(file.AuthorizationServers),
-		"traces", traces.String())
+		"traces", traces.String(), "kubernetes", config.cluster != nil)
 	attempted := make(chan struct{})
 	go func() {
+		config.configured(life)
 		waitForKeys(life, servers)
 		close(attempted)
 	}()

@@ -33,7 +33,7 @@ func configured(t *testing.T, text string) *configuration {
 	o := newObserver(log, prometheus.NewRegistry())
 	c := &configuration{
 		path: file(t, text), log: log, level: new(slog.LevelVar), authorizer: &authz.Authorizer{Observer: o}, observer: o,
-		issuers: newIssuers(life, f.Limits, log), started: f.Listen, limits: f.Limits, seen: sha256.Sum256([]byte(text)),
+		issuers: newIssuers(life, f.Limits, log), started: *f, first: make(chan struct{}), seen: sha256.Sum256([]byte(text)),
 	}
 	t.Cleanup(func() { end(); c.issuers.wait() })
 	if err := c.apply(f); err != nil {

@@ -1,0 +1,187 @@
+package kube
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-logr/logr"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/klog/v2"
+
+	"github.com/mcp-authz/mcp-authz/authz/kube/v1alpha1"
+)
+
+// What is watched, and where it stands in the API.
+func resources() schema.GroupVersionResource {
+	return v1alpha1.Version().WithResource("protectedresources")
+}
+func servers() schema.GroupVersionResource {
+	return v1alpha1.Version().WithResource("clusterauthorizationservers")
+}
+func grants() schema.GroupVersionResource { return v1alpha1.Version().WithResource("resourcegrants") }
+func httpRoutes() schema.GroupVersionResource {
+	return schema.GroupVersionResource{Group: "gateway.networking.k8s.io", Version: "v1", Resource: "httproutes"}
+}
+func namespaces() schema.GroupVersionResource {
+	return schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}
+}
+
+// lookAgain is how often the API server is asked for what is not there yet: an answer at all, or the HTTPRoutes of a Gateway API
+// that somebody may install.
+const (
+	lookAgain     = 2 * time.Second
+	lookForRoutes = 30 * time.Second
+)
+
+// watched is one kind of objects, in one namespace or all.
+type watched struct {
+	informer cache.SharedIndexInformer
+	own      bool // of our API: nothing but a new generation changes what they declare
+	failing  atomic.Bool
+	cluster  *Cluster
+}
+
+// OnAdd implements cache.ResourceEventHandler.
+func (w *watched) OnAdd(any, bool) { signal(w.cluster.changed, true) }
+
+// OnDelete implements cache.ResourceEventHandler.
+func (w *watched) OnDelete(any) { signal(w.cluster.changed, true) }
+
+// OnUpdate implements cache.ResourceEventHandler.
+func (w *watched) OnUpdate(before, after any) {
+	b, okB := before.(metav1.Object)
+	a, okA := after.(metav1.Object)
+	if w.own && okB && okA && b.GetUID() == a.GetUID() && b.GetGeneration() == a.GetGeneration() {
+		signal(w.cluster.status, true)
+		return
+	}
+	signal(w.cluster.changed, true)
+}
+
+// watchAll starts a watch of each kind. HTTPRoutes come later where their kind does not exist yet.
+func (c *Cluster) watchAll(ctx context.Context, parts *sync.WaitGroup) {
+	read := reader{c.config.Check}
+	everywhere := []string{metav1.NamespaceAll}
+	where := c.config.Kubernetes.WatchNamespaces
+	if len(where) == 0 {
+		where = everywhere
+	}
+	c.watch(ctx, parts, servers(), everywhere, func(u *unstructured.Unstructured) any { return read.server(u) })
+	c.watch(ctx, parts, grants(), everywhere, func(u *unstructured.Unstructured) any { return read.grant(u) })
+	c.watch(ctx, parts, namespaces(), everywhere, func(u *unstructured.Unstructured) any { return read.namespace(u) })
+	c.watch(ctx, parts, resources(), where, func(u *unstructured.Unstructured) any { return read.resource(u) })
+	routes := func() {
+		c.watch(ctx, parts, httpRoutes(), where, func(u *unstructured.Unstructured) any { return read.route(u) })
+	}
+	known := func() (exist bool, err error) {
+		_, err = c.client.Resource(httpRoutes()).Namespace(c.config.Kubernetes.Namespace).List(ctx, metav1.ListOptions{Limit: 1})
+		return err == nil || apierrors.IsForbidden(err), err
+	}
+	for every := lookAgain; ; {
+		exist, err := known()
+		if exist {
+			routes()
+		}
+		if exist || apierrors.IsNotFound(err) {
+			c.mu.Lock()
+			c.complete = true
+			c.mu.Unlock()
+			signal(c.changed, true)
+		}
+		if exist {
+			return
+		}
+		if apierrors.IsNotFound(err) {
+			every = lookForRoutes
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(every):
+		}
+	}
+}
+
+func (c *Cluster) watch(ctx context.Context, parts *sync.WaitGroup, what schema.GroupVersionResource, where []string, read func(*unstructured.Unstructured) any) {
+	for _, namespace := range where {
+		w := &watched{cluster: c, own: what.Group == v1alpha1.Group}
+		w.informer = cache.NewSharedIndexInformer(w.listWatch(c.client.Resource(what).Namespace(namespace), what.Resource), &unstructured.Unstructured{}, 0, cache.Indexers{})
+		// Neither can fail before the informer runs.
+		_ = w.informer.SetTransform(func(o any) (any, error) {
+			if u, ok := o.(*unstructured.Unstructured); ok {
+				return read(u), nil
+			}
+			return o, nil // of a deletion that was missed: it is what was kept
+		})
+		_ = w.informer.SetWatchErrorHandlerWithContext(func(context.Context, *cache.Reflector, error) {})
+		_, _ = w.informer.AddEventHandler(w)
+		c.mu.Lock()
+		c.watched = append(c.watched, w)
+		c.mu.Unlock()
+		parts.Go(func() { w.informer.RunWithContext(ctx) })
+		parts.Go(func() {
+			if cache.WaitForCacheSync(ctx.Done(), w.informer.HasSynced) {
+				signal(c.changed, true)
+			}
+		})
+	}
+}
+
+// listWatch asks the API server, and tells how that goes: the reflector behind an informer keeps most failures to itself.
+func (w *watched) listWatch(r dynamic.ResourceInterface, kind string) *cache.ListWatch {
+	return &cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+			list, err := r.List(ctx, o)
+			w.went(ctx, kind, err)
+			return list, err
+		},
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			events, err := r.Watch(ctx, o)
+			w.went(ctx, kind, err)
+			return events, err
+		},
+	}
+}
+
+// went tells of a watch that cannot be had, once, and of its return. It is tried again, and what is known stays.
+func (w *watched) went(ctx context.Context, kind string, err error) {
+	switch c := w.cluster; {
+	case ctx.Err() != nil, apierrors.IsResourceExpired(err), apierrors.IsGone(err): // the end, or it was behind and begins anew
+	case err != nil:
+		c.errors.Add(1)
+		if !w.failing.Swap(true) {
+			c.log.Warn("the Kubernetes API server cannot be watched; what is known stays in force", "kind", kind, "cause", cause(err))
+		}
+	case w.failing.Swap(false):
+		c.log.Info("the Kubernetes API server is watched again", "kind", kind)
+	}
+}
+
+// cause is an error of the API server in words of ours. The text of the error may hold anything.
+func cause(err error) string {
+	switch reason := apierrors.ReasonForError(err); {
+	case err == nil:
+		return ""
+	case apierrors.IsForbidden(err):
+		return "no permission; install the ClusterRole of the chart"
+	case apierrors.IsUnauthorized(err):
+		return "the ServiceAccount token is not accepted"
+	case apierrors.IsNotFound(err):
+		return "no such kind or object; install the CRDs"
+	case reason != metav1.StatusReasonUnknown:
+		return string(reason)
+	}
+	return "no answer"
+}
+
+// quiet keeps the Kubernetes libraries from writing to standard error. What matters is told above.
+func quiet() { klog.SetLogger(logr.Discard()) }

@@ -1,0 +1,50 @@
+package spec
+
+import "reflect"
+
+// Limits on one object of a cluster. An API server takes 3 MiB at most; what is declared here is far smaller.
+const MaxObjectBytes = 1 << 20
+
+// DecodeObject reads a part of an object that a cluster stores, as strictly as the file: to is a pointer to a struct, with its
+// defaults, and path the key that the part stands under. Problems name keys below it and have no lines.
+func DecodeObject(path string, data []byte, to any) []Problem {
+	p := newProblems()
+	d := decoder{p}
+	if len(data) > MaxObjectBytes {
+		p.add(path, plainly(len(data))+" bytes", "at most "+plainly(MaxObjectBytes), "")
+	} else if root := d.parse(data); root != nil {
+		d.value(path, root, reflect.ValueOf(to).Elem())
+	}
+	return p.withoutLines()
+}
+
+// NewAuthorizationServer is what a ClusterAuthorizationServer says before its spec is read: nothing but defaults.
+func NewAuthorizationServer(name string) AuthorizationServer {
+	s := serverDefaults()
+	s.Name, s.Foreign = name, true
+	return s
+}
+
+// Problems validates a declaration of the cluster by itself. path is the key that it stands under.
+func (s *AuthorizationServer) Problems(path string) []Problem {
+	p := newProblems()
+	s.validate(p, path)
+	return p.withoutLines()
+}
+
+// Problems validates a declaration of the cluster by itself, without its authorization servers and its neighbours. path is the key
+// that it stands under.
+func (r *ProtectedResource) Problems(path string) []Problem {
+	p := newProblems()
+	r.validate(p, path)
+	r.validateServers(p, path+".authorizationServers", nil)
+	return p.withoutLines()
+}
+
+func (p *problems) withoutLines() []Problem {
+	list := p.sorted()
+	for i := range list {
+		list[i].Line = 0
+	}
+	return list
+}
