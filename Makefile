@@ -4,7 +4,7 @@ GOTESTFLAGS ?=
 RACE        ?= $(if $(shell command -v $$(go env CC)),-race)
 BENCHFLAGS  ?= -benchtime=2s -count=6
 
-.PHONY: help build test mutants e2e demo bench fuzz lint
+.PHONY: help build test mutants e2e demo bench fuzz lint generate chart gateways
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -41,3 +41,16 @@ fuzz: ## every fuzz target for FUZZTIME
 
 lint: ## golangci-lint, with the import rules
 	go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run ./... ./.ci/...
+
+generate: ## the schemas of the cluster's kinds, and their copying
+	go run sigs.k8s.io/controller-tools/cmd/controller-gen@v0.23.0 object paths=./authz/spec paths=./authz/kube/v1alpha1
+	go run sigs.k8s.io/controller-tools/cmd/controller-gen@v0.23.0 crd paths=./authz/kube/v1alpha1 output:crd:dir=charts/mcp-authz/files/crds
+
+chart: ## the Helm chart: rendered, refused, installed on a real API server
+	cd charts/test && go vet ./...
+	cd charts/test && go test -count=1 -timeout 30m $(GOTESTFLAGS) ./... # the chart is no input that go test knows of
+
+gateways: ## the files for gateways: schemas, guards, what Envoy Gateway's and Istio's own control planes make of them
+	cd deploy/gateways && go vet ./...
+	cd deploy/gateways && go test -count=1 -timeout 30m $(GOTESTFLAGS) ./... # the files are no input that go test knows of
+	cd deploy/gateways/istio && CGO_ENABLED=0 go test -trimpath -count=1 -timeout 30m $(GOTESTFLAGS) ./... # compiled as istiod is, which e2e-kubernetes needs too
