@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,7 +37,7 @@ type Cluster struct {
 	status  chan struct{} // or what stands in their status
 
 	mu       sync.Mutex
-	watched  []*watched // every one of them must have synced before anything is judged
+	watched  []*watched // all that are not late must have synced before anything is judged
 	complete bool       // the list of them is
 
 	inForce atomic.Pointer[Judgement]
@@ -141,7 +142,7 @@ func signal(flag chan struct{}, up bool) {
 func (c *Cluster) Synced() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.complete && !slices.ContainsFunc(c.watched, func(w *watched) bool { return !w.informer.HasSynced() })
+	return c.complete && !slices.ContainsFunc(c.watched, func(w *watched) bool { return !w.late && !w.informer.HasSynced() })
 }
 
 // Leading says that this instance writes status and routes.
@@ -183,7 +184,7 @@ func (j *Judgement) Counts() (inForce, unusable, refused int) {
 func (c *Cluster) world() *world {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	w := &world{routes: map[string]*route{}, namespaces: map[string]*namespace{}}
+	w := newWorld()
 	for _, in := range c.watched {
 		for _, o := range in.informer.GetStore().List() {
 			switch o := o.(type) {
@@ -194,7 +195,9 @@ func (c *Cluster) world() *world {
 			case *grant:
 				w.grants = append(w.grants, o)
 			case *route:
-				w.routes[o.key()] = o
+				w.addRoute(o)
+			case *policy:
+				w.policies[o.Namespace] = append(w.policies[o.Namespace], o)
 			case *namespace:
 				w.namespaces[o.Name] = o
 			}
@@ -204,7 +207,25 @@ func (c *Cluster) world() *world {
 	return w
 }
 
+func newWorld() *world {
+	return &world{
+		routes: map[string]*route{}, namespaces: map[string]*namespace{}, routesOf: map[string][]*route{}, policies: map[string][]*policy{},
+	}
+}
+
+func (w *world) addRoute(rt *route) {
+	w.routes[rt.key()] = rt
+	w.routesOf[rt.Namespace] = append(w.routesOf[rt.Namespace], rt)
+}
+
+// sort puts everything in an order that does not depend on how it came.
 func (w *world) sort() {
+	for _, of := range w.routesOf {
+		slices.SortFunc(of, func(a, b *route) int { return strings.Compare(a.Name, b.Name) })
+	}
+	for _, of := range w.policies {
+		slices.SortFunc(of, func(a, b *policy) int { return strings.Compare(a.Name, b.Name) })
+	}
 	slices.SortFunc(w.resources, func(a, b *resource) int { return a.before(&b.object) })
 	slices.SortFunc(w.servers, func(a, b *server) int { return a.before(&b.object) })
 	slices.SortFunc(w.grants, func(a, b *grant) int { return a.before(&b.object) })

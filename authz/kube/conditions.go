@@ -26,6 +26,7 @@ const (
 	reasonServerInvalid      = "AuthorizationServerInvalid"
 	reasonTargetNotFound     = "TargetNotFound"
 	reasonUnusable           = "Unusable"
+	reasonBypassed           = "Bypassed"
 	reasonNotAccepted        = "NotAccepted"
 	reasonForeignRoute       = "ForeignRoute"
 
@@ -52,6 +53,9 @@ func (v *verdict) programmed() state {
 		return state{reasonNotAccepted, "requests to the URL are not judged by this object; see Accepted"}
 	case !v.usable():
 		return state{reasonUnusable, "the URL is kept and every request to it is answered 503 until Accepted and ResolvedRefs are True"}
+	}
+	if v.bypass != "" {
+		return state{reasonBypassed, "the SecurityPolicy " + v.bypass + " of this namespace takes mcp-authz off a route to the URL: requests may pass unchecked; remove its extAuth, and set its mergeType to StrategicMerge"}
 	}
 	return state{}
 }

@@ -26,6 +26,7 @@ type verdict struct {
 	accepted, refs state
 	placed         bool // its URL is its own: it is in the table
 	foreignRoute   bool
+	bypass         string   // a policy of the namespace takes the check away
 	parents        []parent // Gateways of its routes
 }
 
@@ -64,7 +65,7 @@ func (w *world) judge(k *spec.Kubernetes, file *spec.File) *Judgement {
 		}
 		v.resolve(permits, to, servers, k.Ownership)
 		if v.placed {
-			v.foreignRoute = routes.foreign(r)
+			v.foreignRoute, v.bypass = routes.foreign(r), w.bypass(r)
 		}
 	}
 	for _, v := range j.resources { // only now is it known what is whose

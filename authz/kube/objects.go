@@ -111,4 +111,6 @@ type world struct {
 	grants     []*grant
 	routes     map[string]*route // by key
 	namespaces map[string]*namespace
+	routesOf   map[string][]*route  // by namespace
+	policies   map[string][]*policy // likewise, by name within each
 }

@@ -141,6 +141,7 @@ type parentRef struct {
 
 func (reader) route(u *unstructured.Unstructured) *route {
 	r := &route{object: newObject(u)}
+	r.Labels = u.GetLabels()
 	var said httpRoute
 	lenient(u.Object, &said)
 	for _, h := range said.Spec.Hostnames {

@@ -144,6 +144,8 @@ func TestCauses(t *testing.T) {
 	}
 }
 
+func today() time.Time { return time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC) }
+
 type errTest string
 
 func (e errTest) Error() string { return string(e) }

@@ -31,21 +31,24 @@ func grants() schema.GroupVersionResource { return v1alpha1.Version().WithResour
 func httpRoutes() schema.GroupVersionResource {
 	return schema.GroupVersionResource{Group: "gateway.networking.k8s.io", Version: "v1", Resource: "httproutes"}
 }
+func securityPolicies() schema.GroupVersionResource {
+	return schema.GroupVersionResource{Group: "gateway.envoyproxy.io", Version: "v1alpha1", Resource: "securitypolicies"}
+}
 func namespaces() schema.GroupVersionResource {
 	return schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}
 }
 
-// lookAgain is how often the API server is asked for what is not there yet: an answer at all, or the HTTPRoutes of a Gateway API
-// that somebody may install.
+// How often the API server is asked for what is not there yet: an answer at all, and kinds that somebody may install.
 const (
-	lookAgain     = 2 * time.Second
-	lookForRoutes = 30 * time.Second
+	lookAgain    = 2 * time.Second
+	lookForKinds = 30 * time.Second
 )
 
 // watched is one kind of objects, in one namespace or all.
 type watched struct {
 	informer cache.SharedIndexInformer
 	own      bool // of our API: nothing but a new generation changes what they declare
+	late     bool // it is not waited for: its kind came later, or what is known of it changes no decision
 	failing  atomic.Bool
 	cluster  *Cluster
 }
@@ -75,45 +78,73 @@ func (c *Cluster) watchAll(ctx context.Context, parts *sync.WaitGroup) {
 	if len(where) == 0 {
 		where = everywhere
 	}
-	c.watch(ctx, parts, servers(), everywhere, func(u *unstructured.Unstructured) any { return read.server(u) })
-	c.watch(ctx, parts, grants(), everywhere, func(u *unstructured.Unstructured) any { return read.grant(u) })
-	c.watch(ctx, parts, namespaces(), everywhere, func(u *unstructured.Unstructured) any { return read.namespace(u) })
-	c.watch(ctx, parts, resources(), where, func(u *unstructured.Unstructured) any { return read.resource(u) })
-	routes := func() {
-		c.watch(ctx, parts, httpRoutes(), where, func(u *unstructured.Unstructured) any { return read.route(u) })
+	c.watch(ctx, parts, servers(), everywhere, false, func(u *unstructured.Unstructured) any { return read.server(u) })
+	c.watch(ctx, parts, grants(), everywhere, false, func(u *unstructured.Unstructured) any { return read.grant(u) })
+	c.watch(ctx, parts, namespaces(), everywhere, false, func(u *unstructured.Unstructured) any { return read.namespace(u) })
+	c.watch(ctx, parts, resources(), where, false, func(u *unstructured.Unstructured) any { return read.resource(u) })
+	watchRoutes := func(late bool) {
+		c.watch(ctx, parts, httpRoutes(), where, late, func(u *unstructured.Unstructured) any { return read.route(u) })
 	}
-	known := func() (exist bool, err error) {
-		_, err = c.client.Resource(httpRoutes()).Namespace(c.config.Kubernetes.Namespace).List(ctx, metav1.ListOptions{Limit: 1})
-		return err == nil || apierrors.IsForbidden(err), err
+	watchPolicies := func() {
+		c.watch(ctx, parts, securityPolicies(), where, true, func(u *unstructured.Unstructured) any { return read.policy(u) })
 	}
-	for every := lookAgain; ; {
-		exist, err := known()
-		if exist {
-			routes()
-		}
-		if exist || apierrors.IsNotFound(err) {
-			c.mu.Lock()
-			c.complete = true
-			c.mu.Unlock()
-			signal(c.changed, true)
-		}
-		if exist {
+	exist, known := c.exist(ctx, httpRoutes(), true)
+	for ; !known; exist, known = c.exist(ctx, httpRoutes(), true) {
+		if !pause(ctx, lookAgain) {
 			return
 		}
-		if apierrors.IsNotFound(err) {
-			every = lookForRoutes
-		}
-		select {
-		case <-ctx.Done():
+	}
+	if exist {
+		watchRoutes(false)
+	} else {
+		parts.Go(func() { c.await(ctx, httpRoutes(), true, func() { watchRoutes(true) }) })
+	}
+	parts.Go(func() { c.await(ctx, securityPolicies(), false, watchPolicies) })
+	c.mu.Lock()
+	c.complete = true
+	c.mu.Unlock()
+	signal(c.changed, true)
+}
+
+// exist asks whether the API server has a kind; known is false where it does not say. needed tells what no permission to look at them
+// means: that they are there all the same, or that nobody wants them watched.
+func (c *Cluster) exist(ctx context.Context, what schema.GroupVersionResource, needed bool) (exist, known bool) {
+	_, err := c.client.Resource(what).Namespace(c.config.Kubernetes.Namespace).List(ctx, metav1.ListOptions{Limit: 1})
+	switch {
+	case err == nil:
+		return true, true
+	case apierrors.IsForbidden(err):
+		return needed, true
+	}
+	return false, apierrors.IsNotFound(err)
+}
+
+// await begins to watch a kind when somebody installs it.
+func (c *Cluster) await(ctx context.Context, what schema.GroupVersionResource, needed bool, begin func()) {
+	for {
+		if exist, known := c.exist(ctx, what, needed); exist && known {
+			begin()
 			return
-		case <-time.After(every):
+		}
+		if !pause(ctx, lookForKinds) {
+			return
 		}
 	}
 }
 
-func (c *Cluster) watch(ctx context.Context, parts *sync.WaitGroup, what schema.GroupVersionResource, where []string, read func(*unstructured.Unstructured) any) {
+// pause waits, and reports whether there is still somebody to wait.
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
+}
+
+func (c *Cluster) watch(ctx context.Context, parts *sync.WaitGroup, what schema.GroupVersionResource, where []string, late bool, read func(*unstructured.Unstructured) any) {
 	for _, namespace := range where {
-		w := &watched{cluster: c, own: what.Group == v1alpha1.Group}
+		w := &watched{cluster: c, late: late, own: what.Group == v1alpha1.Group}
 		w.informer = cache.NewSharedIndexInformer(w.listWatch(c.client.Resource(what).Namespace(namespace), what.Resource), &unstructured.Unstructured{}, 0, cache.Indexers{})
 		// Neither can fail before the informer runs.
 		_ = w.informer.SetTransform(func(o any) (any, error) {

@@ -16,7 +16,7 @@ import (
 // their age themselves.
 func cluster(t testing.TB, text string) *world {
 	t.Helper()
-	w := &world{routes: map[string]*route{}, namespaces: map[string]*namespace{}}
+	w := newWorld()
 	read := reader{check: func(s *spec.AuthorizationServer) error {
 		if strings.Contains(s.Issuer, "bad-keys") {
 			return fmt.Errorf("no key of use")
@@ -42,8 +42,10 @@ func cluster(t testing.TB, text string) *world {
 		case "ResourceGrant":
 			w.grants = append(w.grants, read.grant(u))
 		case "HTTPRoute":
-			r := read.route(u)
-			w.routes[r.key()] = r
+			w.addRoute(read.route(u))
+		case "SecurityPolicy":
+			p := read.policy(u)
+			w.policies[p.Namespace] = append(w.policies[p.Namespace], p)
 		case "Namespace":
 			n := read.namespace(u)
 			w.namespaces[n.Name] = n
@@ -83,7 +85,9 @@ spec: {hostnames: [%q], parentRefs: [{namespace: infra, name: gw}], rules: [{nam
 status: {parents: [{conditions: [{type: Accepted, status: "True"}]}]}`, namespace, name, host, match)
 }
 
-func prefixMatch(path string) string { return fmt.Sprintf("{path: {type: PathPrefix, value: %q}}", path) }
+func prefixMatch(path string) string {
+	return fmt.Sprintf("{path: {type: PathPrefix, value: %q}}", path)
+}
 
 func all(documents ...string) string { return strings.Join(documents, "\n---\n") }
 
@@ -119,6 +123,9 @@ func outcomes(j *Judgement) (lines []string) {
 		}
 		if v.foreignRoute {
 			said = append(said, "foreign route")
+		}
+		if v.bypass != "" {
+			said = append(said, "bypassed by "+v.bypass)
 		}
 		lines = append(lines, v.key()+": "+strings.Join(said, ", "))
 	}
