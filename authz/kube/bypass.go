@@ -59,33 +59,66 @@ func (reader) policy(u *unstructured.Unstructured) *policy {
 	return p
 }
 
-// on says whether a policy is for a route.
-func (p *policy) on(rt *route) bool {
-	return p.Namespace == rt.Namespace && (slices.Contains(p.routes, rt.Name) ||
-		slices.ContainsFunc(p.selectors, func(s labels.Selector) bool { return s.Matches(labels.Set(rt.Labels)) }))
+// bypasses are the routes of a namespace that the check is taken away from, and by which policy. They are found once for a namespace:
+// its tenant can make many routes, policies and resources.
+type bypasses struct {
+	by     map[string]string // route → policy
+	routes []*route          // the first of them
 }
 
-// bypass names a policy of the resource's namespace that takes the check away from a route to it; "" if there is none.
-func (w *world) bypass(r *resource) string {
-	for _, p := range w.policies[r.Namespace] {
+// maxBypasses bounds what is looked through for a resource that does not name the route; what hides behind them is a tenant's own.
+const maxBypasses = 64
+
+func (w *world) bypassesIn(namespace string) (b bypasses) {
+	named, selecting := map[string]string{}, []*policy{}
+	for _, p := range w.policies[namespace] {
 		if !p.replaces {
 			continue
 		}
-		for _, rt := range w.routesOf[r.Namespace] {
-			if p.on(rt) && (r.names(rt) || rt.lacking(r, "") == "") {
-				return p.Name
+		for _, name := range p.routes {
+			if named[name] == "" {
+				named[name] = p.Name
 			}
+		}
+		if len(p.selectors) > 0 {
+			selecting = append(selecting, p)
+		}
+	}
+	if len(named) == 0 && len(selecting) == 0 {
+		return b
+	}
+	b.by = map[string]string{}
+	for _, rt := range w.routesOf[namespace] {
+		by := named[rt.Name]
+		if i := slices.IndexFunc(selecting, func(p *policy) bool { return p.selects(rt) }); by == "" && i >= 0 {
+			by = selecting[i].Name
+		}
+		if by == "" {
+			continue
+		}
+		b.by[rt.Name] = by
+		if len(b.routes) < maxBypasses {
+			b.routes = append(b.routes, rt)
+		}
+	}
+	return b
+}
+
+func (p *policy) selects(rt *route) bool {
+	return slices.ContainsFunc(p.selectors, func(s labels.Selector) bool { return s.Matches(labels.Set(rt.Labels)) })
+}
+
+// of names a policy that takes the check away from a route to a resource; "" if there is none.
+func (b bypasses) of(r *resource) string {
+	for _, t := range r.targets {
+		if by := b.by[t.Name]; by != "" {
+			return by
+		}
+	}
+	for _, rt := range b.routes {
+		if rt.lacking(r, "") == "" {
+			return b.by[rt.Name]
 		}
 	}
 	return ""
-}
-
-// names says whether a resource names a route as its own.
-func (r *resource) names(rt *route) bool {
-	for _, t := range r.targets {
-		if t.Name == rt.Name {
-			return true
-		}
-	}
-	return false
 }

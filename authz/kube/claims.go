@@ -13,6 +13,8 @@ type claims struct {
 	places    map[string]struct{} // host with port, and path: one declaration each
 }
 
+// hostClaims are paths in lower case: a resource whose path differs from another's in case alone makes the other's spelling, and
+// what lies below it, one that is refused.
 type hostClaims struct {
 	taken map[string]string // path → namespace
 	below map[string]string // path → the namespace that has paths below it
@@ -52,9 +54,9 @@ func (c *claims) host(host string) *hostClaims {
 }
 
 func (c *claims) take(namespace, host, path string) {
-	h := c.host(host)
-	h.taken[path] = namespace
-	for outer := range above(path) {
+	h, folded := c.host(host), strings.ToLower(path)
+	h.taken[folded] = namespace
+	for outer := range above(folded) {
 		if owner, some := h.below[outer]; some && owner != namespace {
 			h.below[outer] = several
 		} else {
@@ -84,15 +86,16 @@ func (c *claims) conflict(r *resource) string {
 	}
 	if h := c.hosts[host]; h != nil {
 		const next = "; choose another URL, or ask the platform who should have this one"
-		if owner, taken := h.taken[r.id.Path]; taken && owner != r.Namespace {
+		path := strings.ToLower(r.id.Path)
+		if owner, taken := h.taken[path]; taken && owner != r.Namespace {
 			return "another namespace, or the platform, declared this URL before" + next
 		}
-		for outer := range above(r.id.Path) {
+		for outer := range above(path) {
 			if owner, taken := h.taken[outer]; taken && owner != r.Namespace {
 				return "the URL lies below one that another namespace, or the platform, declared before" + next
 			}
 		}
-		if owner, some := h.below[r.id.Path]; some && owner != r.Namespace {
+		if owner, some := h.below[path]; some && owner != r.Namespace {
 			return "another namespace, or the platform, declared a URL below this one before" + next
 		}
 	}
@@ -112,7 +115,7 @@ func (c *claims) shaded(r *resource) bool {
 	if h == nil {
 		return false
 	}
-	for outer := range above(r.id.Path) {
+	for outer := range above(strings.ToLower(r.id.Path)) {
 		if owner, taken := h.taken[outer]; taken {
 			return owner == r.Namespace
 		}

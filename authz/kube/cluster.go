@@ -41,6 +41,7 @@ type Cluster struct {
 	complete bool       // the list of them is
 
 	inForce atomic.Pointer[Judgement]
+	writing sync.Mutex
 	leading atomic.Bool
 	errors  atomic.Int64 // of watches
 }

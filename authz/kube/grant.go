@@ -35,6 +35,10 @@ func grantProblems(g *v1alpha1.ResourceGrantSpec) (problems []spec.Problem) {
 		if prefix == "/" {
 			continue
 		}
+		if prefix == "" {
+			add(fmt.Sprintf("spec.pathPrefixes[%d]", i), "nothing", "/ or a canonical path without a slash at its end", "")
+			continue
+		}
 		id, err := metadata.ParseIdentifier("https://host.example"+prefix, metadata.IdentifierRules{})
 		if err != nil || id.Path != prefix {
 			add(fmt.Sprintf("spec.pathPrefixes[%d]", i), strconv.Quote(prefix), "/ or a canonical path without a slash at its end", "")

@@ -18,6 +18,7 @@ type Judgement struct {
 	resources []*verdict
 	servers   []*serverVerdict
 	grants    []*grant
+	routes    routeIndex
 }
 
 // verdict is what becomes of one ProtectedResource.
@@ -28,6 +29,7 @@ type verdict struct {
 	foreignRoute   bool
 	bypass         string   // a policy of the namespace takes the check away
 	parents        []parent // Gateways of its routes
+	stands         []stand  // and the hosts that they are told there
 }
 
 // usable says that requests are judged by it. What is placed and not usable is answered 503.
@@ -50,6 +52,8 @@ func (w *world) judge(k *spec.Kubernetes, file *spec.File) *Judgement {
 	j := &Judgement{File: &merged, grants: w.grants}
 	servers := j.judgeServers(w.servers, file)
 	grants, routes, claims := indexGrants(w.grants), indexRoutes(w.routes, k.Namespace), newClaims(file.Resources)
+	j.routes = routes
+	bypassed := map[string]bypasses{}
 	for _, r := range w.resources {
 		v := &verdict{resource: r}
 		j.resources = append(j.resources, v)
@@ -58,14 +62,16 @@ func (w *world) judge(k *spec.Kubernetes, file *spec.File) *Judgement {
 			continue
 		}
 		permits, to := grants.covering(r, w.namespaces[r.Namespace]), w.targeted(r)
-		v.parents = to.parents
+		v.parents, v.stands = to.parents, to.stands
 		v.own(k.Ownership, permits, to, claims)
-		if v.placed && len(claims.places) > spec.MaxResources {
-			v.placed, v.accepted = false, state{reasonLimitExceeded, fmt.Sprintf("there are %d older declarations; remove some", spec.MaxResources)}
-		}
 		v.resolve(permits, to, servers, k.Ownership)
 		if v.placed {
-			v.foreignRoute, v.bypass = routes.foreign(r), w.bypass(r)
+			b, known := bypassed[r.Namespace]
+			if !known {
+				b = w.bypassesIn(r.Namespace)
+				bypassed[r.Namespace] = b
+			}
+			v.foreignRoute, v.bypass = routes.foreign(r), b.of(r)
 		}
 	}
 	for _, v := range j.resources { // only now is it known what is whose
@@ -109,6 +115,10 @@ func (v *verdict) own(ownership string, p permits, to targeted, c *claims) {
 	}
 	if why := c.conflict(v.resource); why != "" {
 		v.accepted = state{reasonConflicted, why}
+		return
+	}
+	if len(c.places) >= spec.MaxResources {
+		v.accepted = state{reasonLimitExceeded, fmt.Sprintf("there are %d older declarations; remove some", spec.MaxResources)}
 		return
 	}
 	c.take(v.Namespace, v.id.Host, v.id.Path)

@@ -85,8 +85,8 @@ type route struct {
 	object
 	hosts    []string // empty: those of the listeners
 	rules    []routeRule
-	parents  []parent
-	accepted bool // by a Gateway
+	parents  []parent // Gateways that accepted it
+	accepted bool     // there is one
 }
 
 type routeRule struct {

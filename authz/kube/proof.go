@@ -43,62 +43,20 @@ func serves(hostname, host string) bool {
 	return hostname == host
 }
 
-// reaches says whether a route may take requests for a resource away from its owner's: by a path at or below the resource's, or by
-// a pattern that nobody here can read.
-func (rt *route) reaches(r *resource) bool {
-	if !rt.accepted {
-		return false
-	}
-	for _, rule := range rt.rules {
-		for _, m := range rule.matches {
-			if m.kind != exact && m.kind != pathPrefix || coversPath(r.id.Path, m.path) && m.path != "/" || m.path == "/" && r.id.Path == "" {
-				return true
-			}
+// nameFor is the hostname of a route that a gateway finds a host by: the host itself before any wildcard; "" if there is none.
+func (rt *route) nameFor(host string) (name string) {
+	for _, h := range rt.hosts {
+		if serves(h, host) && (name != host && len(h) > len(name) || h == host) {
+			name = h
 		}
 	}
-	return false
+	return name
 }
 
-// routeIndex finds accepted routes by the hosts that they name.
-type routeIndex struct {
-	byHost map[string][]*route // by hostname, wildcards as they are written
-	all    []*route            // without hostnames
-}
-
-// indexRoutes leaves those of our own namespace out: they lead to us.
-func indexRoutes(routes map[string]*route, ours string) routeIndex {
-	index := routeIndex{byHost: map[string][]*route{}}
-	for _, rt := range routes {
-		if !rt.accepted || rt.Namespace == ours {
-			continue
-		}
-		if len(rt.hosts) == 0 {
-			index.all = append(index.all, rt)
-		}
-		for _, h := range rt.hosts {
-			index.byHost[h] = append(index.byHost[h], rt)
-		}
-	}
-	return index
-}
-
-// foreign finds a route of another namespace that may take requests for a resource away.
-func (index routeIndex) foreign(r *resource) bool {
-	host := bareHost(r.id.Host)
-	takes := func(rt *route) bool { return rt.Namespace != r.Namespace && rt.reaches(r) }
-	if slices.ContainsFunc(index.byHost[host], takes) || slices.ContainsFunc(index.all, takes) {
-		return true
-	}
-	for rest := host; ; {
-		_, after, more := strings.Cut(rest, ".")
-		if !more {
-			return false
-		}
-		if slices.ContainsFunc(index.byHost["*."+after], takes) {
-			return true
-		}
-		rest = after
-	}
+// stand is a hostname at a Gateway.
+type stand struct {
+	hostname string
+	parent
 }
 
 // targeted are the routes that a resource names, and what is wrong with one of them.
@@ -106,9 +64,11 @@ type targeted struct {
 	missing string // the first that does not exist
 	lacking string // what the first without proof lacks
 	parents []parent
+	stands  []stand
 }
 
 func (w *world) targeted(r *resource) (t targeted) {
+	host := bareHost(r.id.Host)
 	for _, ref := range r.targets {
 		rt := w.routes[r.Namespace+"/"+ref.Name]
 		if rt == nil {
@@ -117,9 +77,13 @@ func (w *world) targeted(r *resource) (t targeted) {
 			}
 			continue
 		}
+		name := rt.nameFor(host)
 		for _, p := range rt.parents {
-			if !slices.Contains(t.parents, p) {
+			if len(t.parents) < maxParents && !slices.Contains(t.parents, p) {
 				t.parents = append(t.parents, p)
+			}
+			if s := (stand{name, p}); name != "" && len(t.stands) < maxParents && !slices.Contains(t.stands, s) {
+				t.stands = append(t.stands, s)
 			}
 		}
 		if why := rt.lacking(r, ref.SectionName); why != "" && t.lacking == "" {

@@ -2,6 +2,8 @@ package kube
 
 import (
 	"encoding/json"
+	"fmt"
+	"slices"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -10,6 +12,9 @@ import (
 	"github.com/mcp-authz/mcp-authz/authz/kube/v1alpha1"
 	"github.com/mcp-authz/mcp-authz/authz/spec"
 )
+
+// maxSegments bounds the path of a ProtectedResource.
+const maxSegments = 32
 
 // reader makes kept objects of what the API server sends. check is asked for what only the verifier knows of a good
 // authorization server.
@@ -58,6 +63,13 @@ func (reader) resource(u *unstructured.Unstructured) *resource {
 	}
 	if r.good() {
 		r.problems = append(r.problems, r.declared.Problems("spec")...)
+		r.problems = append(r.problems, targetProblems(&said)...)
+	}
+	if n := strings.Count(r.id.Path, "/"); n > maxSegments {
+		r.identified = false // what judging it costs grows with them
+		r.problems = append(r.problems, spec.Problem{
+			Path: "spec.resource", Found: fmt.Sprintf("%d segments in the path", n), Expected: fmt.Sprintf("at most %d", maxSegments), Next: "serve the resource at a shorter path",
+		})
 	}
 	return r
 }
@@ -126,6 +138,7 @@ type httpRoute struct {
 	} `json:"spec"`
 	Status struct {
 		Parents []struct {
+			ParentRef  parentRef          `json:"parentRef"`
 			Conditions []metav1.Condition `json:"conditions"`
 		} `json:"parents"`
 	} `json:"status"`
@@ -139,6 +152,33 @@ type parentRef struct {
 	SectionName string  `json:"sectionName"`
 }
 
+// of is what a route of a namespace names.
+func (p parentRef) of(namespace string) parent {
+	to := parent{Group: httpRoutes().Group, Kind: "Gateway", Namespace: p.Namespace, Name: p.Name, SectionName: p.SectionName}
+	if p.Group != nil {
+		to.Group = *p.Group
+	}
+	if p.Kind != nil {
+		to.Kind = *p.Kind
+	}
+	if to.Namespace == "" {
+		to.Namespace = namespace
+	}
+	return to
+}
+
+// listens says that requests from outside come by a parent. A mesh accepts every route for a Service of the route's own namespace,
+// whatever host it names: that proves nothing.
+func (p parent) listens() bool {
+	switch p.Kind {
+	case "Gateway", "ListenerSet":
+		return p.Group == httpRoutes().Group
+	case "XListenerSet":
+		return p.Group == "gateway.networking.x-k8s.io"
+	}
+	return false
+}
+
 func (reader) route(u *unstructured.Unstructured) *route {
 	r := &route{object: newObject(u)}
 	r.Labels = u.GetLabels()
@@ -147,19 +187,20 @@ func (reader) route(u *unstructured.Unstructured) *route {
 	for _, h := range said.Spec.Hostnames {
 		r.hosts = append(r.hosts, strings.ToLower(h))
 	}
-	for _, p := range said.Spec.ParentRefs {
-		to := parent{Group: "gateway.networking.k8s.io", Kind: "Gateway", Namespace: p.Namespace, Name: p.Name, SectionName: p.SectionName}
-		if p.Group != nil {
-			to.Group = *p.Group
+	accepted := map[parent]bool{}
+	for _, p := range said.Status.Parents {
+		for _, c := range p.Conditions {
+			if c.Type == "Accepted" && c.Status == metav1.ConditionTrue {
+				accepted[p.ParentRef.of(r.Namespace)] = true
+			}
 		}
-		if p.Kind != nil {
-			to.Kind = *p.Kind
-		}
-		if to.Namespace == "" {
-			to.Namespace = r.Namespace
-		}
-		r.parents = append(r.parents, to)
 	}
+	for _, p := range said.Spec.ParentRefs { // anybody can name a Gateway of others
+		if to := p.of(r.Namespace); to.listens() && accepted[to] && !slices.Contains(r.parents, to) {
+			r.parents = append(r.parents, to)
+		}
+	}
+	r.accepted = len(r.parents) > 0
 	for _, rule := range said.Spec.Rules {
 		to := routeRule{name: rule.Name}
 		if len(rule.Matches) == 0 {
@@ -178,11 +219,6 @@ func (reader) route(u *unstructured.Unstructured) *route {
 			to.matches = append(to.matches, match)
 		}
 		r.rules = append(r.rules, to)
-	}
-	for _, p := range said.Status.Parents {
-		for _, c := range p.Conditions {
-			r.accepted = r.accepted || c.Type == "Accepted" && c.Status == metav1.ConditionTrue
-		}
 	}
 	return r
 }

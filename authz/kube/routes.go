@@ -16,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/mcp-authz/mcp-authz/authz/spec"
 	"github.com/mcp-authz/mcp-authz/metadata"
@@ -31,7 +32,8 @@ const (
 )
 
 // metadataRoutes are the HTTPRoutes that lead to the metadata documents: one for each host, since a gateway looks for the exact host
-// first and would not look on in a route for all. Each stands at the Gateways of the resources of its host.
+// first and would not look on in a route for all. Each stands at the Gateways that accepted the routes of its host's resources, under
+// the hostname that those list there: a more exact one would take the host away from them.
 func metadataRoutes(k *spec.Kubernetes, j *Judgement) map[string]*unstructured.Unstructured {
 	out := map[string]*unstructured.Unstructured{}
 	m := k.MetadataRoutes
@@ -44,21 +46,26 @@ func metadataRoutes(k *spec.Kubernetes, j *Judgement) map[string]*unstructured.U
 		if !v.placed || !v.metadataRoute || !routable(host) {
 			continue
 		}
-		from := v.parents
+		at := v.stands
 		if len(v.targets) == 0 {
-			from = nil
+			at = nil
 			for _, p := range m.ParentRefs {
-				from = append(from, parent{Group: httpRoutes().Group, Kind: "Gateway", Namespace: p.Namespace, Name: p.Name, SectionName: p.SectionName})
+				to := parent{Group: httpRoutes().Group, Kind: "Gateway", Namespace: p.Namespace, Name: p.Name, SectionName: p.SectionName}
+				if !j.routes.shadows(host, to) {
+					at = append(at, stand{host, to})
+				}
 			}
 		}
-		for _, p := range from {
-			if parents[host] == nil {
-				parents[host] = map[parent]bool{}
+		for _, s := range at {
+			if parents[s.hostname] == nil {
+				parents[s.hostname] = map[parent]bool{}
 			}
-			parents[host][p] = true
+			parents[s.hostname][s.parent] = true
 		}
 	}
 	for host, of := range parents {
+		// The API takes a Gateway as a whole, or some of its listeners.
+		maps.DeleteFunc(of, func(p parent, _ bool) bool { return p.SectionName != "" && of[p.whole()] })
 		at := slices.SortedFunc(maps.Keys(of), func(a, b parent) int {
 			return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name), cmp.Compare(a.SectionName, b.SectionName), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Group, b.Group))
 		})
@@ -68,15 +75,24 @@ func metadataRoutes(k *spec.Kubernetes, j *Judgement) map[string]*unstructured.U
 	return out
 }
 
-// routable says whether a route can name a host: addresses and loopback are none of a Gateway's.
-func routable(host string) bool {
-	_, err := netip.ParseAddr(strings.Trim(host, "[]"))
-	return err != nil && !metadata.IsLoopback(host)
+// whole is a Gateway with all its listeners.
+func (p parent) whole() parent {
+	p.SectionName = ""
+	return p
 }
 
+// routable says whether a route can name a host (Gateway API, PreciseHostname): addresses and loopback are none of a Gateway's, and a
+// URL may have an underscore, or a hyphen where a hostname has none.
+func routable(host string) bool {
+	_, err := netip.ParseAddr(host)
+	return err != nil && !metadata.IsLoopback(host) && len(validation.IsDNS1123Subdomain(host)) == 0
+}
+
+// metadataRoute is named by enough of a hash that nobody finds a host whose route would take another's name.
 func metadataRoute(k *spec.Kubernetes, host string, at []parent) *unstructured.Unstructured {
 	sum := sha256.Sum256([]byte(host))
-	readable := strings.Trim(strings.ReplaceAll(host[:min(len(host), 40)], ".", "-"), "-")
+	named := strings.TrimPrefix(host, "*.")
+	readable := strings.Trim(strings.ReplaceAll(named[:min(len(named), 32)], ".", "-"), "-")
 	refs := make([]any, 0, len(at))
 	for _, p := range at {
 		ref := map[string]any{"group": p.Group, "kind": p.Kind, "namespace": p.Namespace, "name": p.Name}
@@ -90,7 +106,7 @@ func metadataRoute(k *spec.Kubernetes, host string, at []parent) *unstructured.U
 		"kind":       "HTTPRoute",
 		"metadata": map[string]any{
 			"namespace": k.Namespace,
-			"name":      "mcp-authz-" + readable + "-" + hex.EncodeToString(sum[:4]),
+			"name":      "mcp-authz-" + readable + "-" + hex.EncodeToString(sum[:10]),
 			"labels":    map[string]any{labelManaged: managedBy, labelPart: component, "mcp-authz.dev/lease": k.Lease},
 		},
 		"spec": map[string]any{
@@ -133,7 +149,10 @@ func (w *routeWriter) write(ctx context.Context, j *Judgement) bool {
 		for i := range existing.Items {
 			w.applied[existing.Items[i].GetName()] = "" // made by us, at some time
 		}
-		w.owner, w.listed = w.service(ctx), time.Now()
+		if owner := w.service(ctx); owner != nil {
+			w.owner = owner
+		}
+		w.listed = time.Now()
 	}
 	good, wanted := true, metadataRoutes(k, j)
 	for name := range w.applied {

@@ -103,7 +103,7 @@ func TestMetadataRoutes(t *testing.T) {
 	k := spec.Kubernetes{Namespace: "mcp-authz", Ownership: "Any", Lease: "mcp-authz", MetadataRoutes: &spec.MetadataRoutes{
 		Service: "mcp-authz", Port: 8080, ParentRefs: []spec.ParentRef{{Namespace: "edge", Name: "default", SectionName: "https"}},
 	}}
-	w := cluster(t, all(corp, leads("a", "r", "mcp.example.com", prefixMatch("/")), strings.Replace(leads("a", "r2", "mcp.example.com", prefixMatch("/")), "name: gw", "name: second", 1),
+	w := cluster(t, all(corp, leads("a", "r", "mcp.example.com", prefixMatch("/")), strings.ReplaceAll(leads("a", "r2", "mcp.example.com", prefixMatch("/")), "name: gw", "name: second"),
 		protected("a", "x", h+"/x", "targetRefs: [{name: r}]"), protected("a", "y", h+":8443/y", "targetRefs: [{name: r}, {name: r2}]"),
 		protected("b", "none", "https://none.example.com", "metadataRoutes: None"), protected("b", "plain", "https://plain.example.com"),
 		protected("b", "ip", "https://[2001:db8::1]"), protected("b", "v4", "https://192.0.2.1"), protected("b", "here", "http://localhost:3000"),

@@ -73,11 +73,7 @@ func (w *watched) OnUpdate(before, after any) {
 // watchAll starts a watch of each kind. HTTPRoutes come later where their kind does not exist yet.
 func (c *Cluster) watchAll(ctx context.Context, parts *sync.WaitGroup) {
 	read := reader{c.config.Check}
-	everywhere := []string{metav1.NamespaceAll}
-	where := c.config.Kubernetes.WatchNamespaces
-	if len(where) == 0 {
-		where = everywhere
-	}
+	everywhere, where := []string{metav1.NamespaceAll}, c.where()
 	c.watch(ctx, parts, servers(), everywhere, false, func(u *unstructured.Unstructured) any { return read.server(u) })
 	c.watch(ctx, parts, grants(), everywhere, false, func(u *unstructured.Unstructured) any { return read.grant(u) })
 	c.watch(ctx, parts, namespaces(), everywhere, false, func(u *unstructured.Unstructured) any { return read.namespace(u) })
@@ -106,10 +102,18 @@ func (c *Cluster) watchAll(ctx context.Context, parts *sync.WaitGroup) {
 	signal(c.changed, true)
 }
 
+// where is the namespaces that declare.
+func (c *Cluster) where() []string {
+	if of := c.config.Kubernetes.WatchNamespaces; len(of) > 0 {
+		return of
+	}
+	return []string{metav1.NamespaceAll}
+}
+
 // exist asks whether the API server has a kind; known is false where it does not say. needed tells what no permission to look at them
 // means: that they are there all the same, or that nobody wants them watched.
 func (c *Cluster) exist(ctx context.Context, what schema.GroupVersionResource, needed bool) (exist, known bool) {
-	_, err := c.client.Resource(what).Namespace(c.config.Kubernetes.Namespace).List(ctx, metav1.ListOptions{Limit: 1})
+	_, err := c.client.Resource(what).Namespace(c.where()[0]).List(ctx, metav1.ListOptions{Limit: 1})
 	switch {
 	case err == nil:
 		return true, true
@@ -207,7 +211,7 @@ func cause(err error) string {
 	case apierrors.IsUnauthorized(err):
 		return "the ServiceAccount token is not accepted"
 	case apierrors.IsNotFound(err):
-		return "no such kind or object; install the CRDs"
+		return "no such kind or object; a kind of mcp-authz.dev comes with the CRDs"
 	case reason != metav1.StatusReasonUnknown:
 		return string(reason)
 	}

@@ -82,7 +82,7 @@ func leads(namespace, name, host, match string) string {
 kind: HTTPRoute
 metadata: {namespace: %s, name: %s}
 spec: {hostnames: [%q], parentRefs: [{namespace: infra, name: gw}], rules: [{name: mcp, matches: [%s]}]}
-status: {parents: [{conditions: [{type: Accepted, status: "True"}]}]}`, namespace, name, host, match)
+status: {parents: [{parentRef: {namespace: infra, name: gw}, conditions: [{type: Accepted, status: "True"}]}]}`, namespace, name, host, match)
 }
 
 func prefixMatch(path string) string {

@@ -32,6 +32,11 @@ type writer struct {
 
 // write writes what is in force into the status of the objects, and makes the metadata routes, until ctx ends.
 func (c *Cluster) write(ctx context.Context) {
+	c.writing.Lock() // a turn as the leader begins when the one before has ended
+	defer c.writing.Unlock()
+	if ctx.Err() != nil {
+		return
+	}
 	c.leading.Store(true)
 	defer c.leading.Store(false)
 	c.log.Info("leading: this instance writes status and metadata routes")
@@ -52,9 +57,14 @@ func (c *Cluster) write(ctx context.Context) {
 		case <-c.status:
 		case <-next.C:
 		}
-		after := writeAll
+		after, began := writeAll, time.Now()
 		if j := c.inForce.Load(); j != nil && !w.all(ctx, j) {
 			after = writeAgain
+		}
+		select { // who edits labels in a loop must not keep us busy
+		case <-ctx.Done():
+			return
+		case <-time.After(min(3*time.Since(began), 2*time.Second)):
 		}
 		next.Reset(after)
 	}
@@ -161,11 +171,11 @@ func (w *writer) patch(ctx context.Context, what schema.GroupVersionResource, o 
 	if err != nil {
 		return false
 	}
-	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	once, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
-	_, err = w.client.Resource(what).Namespace(o.Namespace).Patch(ctx, o.Name, types.JSONPatchType, body, metav1.PatchOptions{}, "status")
-	if err == nil || apierrors.IsNotFound(err) || ctx.Err() != nil && w.leading.Load() {
-		return err == nil || apierrors.IsNotFound(err)
+	_, err = w.client.Resource(what).Namespace(o.Namespace).Patch(once, o.Name, types.JSONPatchType, body, metav1.PatchOptions{}, "status")
+	if err == nil || apierrors.IsNotFound(err) || ctx.Err() != nil { // gone, or no leader any more: nothing to write
+		return true
 	}
 	w.log.Warn("the status of an object cannot be written", "kind", what.Resource, "object", o.key(), "cause", cause(err))
 	return false

@@ -1,6 +1,10 @@
 package spec
 
-import "reflect"
+import (
+	"bytes"
+	"fmt"
+	"reflect"
+)
 
 // Limits on one object of a cluster. An API server takes 3 MiB at most; what is declared here is far smaller.
 const MaxObjectBytes = 1 << 20
@@ -12,10 +16,24 @@ func DecodeObject(path string, data []byte, to any) []Problem {
 	d := decoder{p}
 	if len(data) > MaxObjectBytes {
 		p.add(path, plainly(len(data))+" bytes", "at most "+plainly(MaxObjectBytes), "")
-	} else if root := d.parse(data); root != nil {
+	} else if root := d.parse(asYAML(data)); root != nil {
 		d.value(path, root, reflect.ValueOf(to).Elem())
 	}
-	return p.withoutLines()
+	list := p.withoutLines()
+	for i := range list {
+		if list[i].Path == wholeFile {
+			list[i].Path = path
+		}
+	}
+	return list
+}
+
+// asYAML escapes what JSON may have in its texts as it is and YAML may not, or reads as a line break.
+func asYAML(data []byte) []byte {
+	for _, odd := range []rune{0x85, 0xfffe, 0xffff} {
+		data = bytes.ReplaceAll(data, []byte(string(odd)), fmt.Appendf(nil, `\u%04x`, odd))
+	}
+	return data
 }
 
 // NewAuthorizationServer is what a ClusterAuthorizationServer says before its spec is read: nothing but defaults.

@@ -18,7 +18,7 @@ func TestNotes(t *testing.T) {
 	}{
 		{"", []string{"No gateway asks yet", "kind: ResourceGrant", "kind: ProtectedResource", "No integration is enabled", "networkPolicy.enabled is false", `"helm uninstall" leaves the CRDs`,
 			"curl -i -X POST https://weather.mcp.example.com/mcp", "https://weather.mcp.example.com/.well-known/oauth-protected-resource/mcp"}, []string{"meshConfig", "replicas is less than 2"}},
-		{edge, []string{"SecurityPolicy edge/mcp-authz on Gateway edge", "The guard looks at what is written from now on"}, []string{"No gateway asks yet", "No integration is enabled"}},
+		{edge, []string{"SecurityPolicy edge/mcp-authz on Gateway edge", "The guard looks at what is written from now on", "from then on everything passes unchecked"}, []string{"No gateway asks yet", "No integration is enabled"}},
 		{edge + ",integrations.envoyGateway.guard.enabled=false", []string{"a tenant's policy can take mcp-authz off his routes"}, []string{"The guard looks"}},
 		{edge + ",grpcTLS.enabled=true,grpcTLS.clientCertificate=true", []string{"the gateway needs a certificate", "The pods start when the Secret mcp-authz-tls is there"}, nil},
 		{mesh, []string{"extensionProviders:\n    - name: ours\n", "service: mcp-authz.mcp-authz.svc.cluster.local", `statusOnError: "503"`, "failOpen: false"}, []string{"The guard looks"}},

@@ -29,9 +29,8 @@ type row struct {
 
 // Reasons that no key needs to document.
 const (
-	set       = "set"       // what stands twice in a list changes nothing
-	idle      = "idle"      // the process finds nothing of that name, ever
-	elsewhere = "elsewhere" // the process takes any other word for the default
+	set  = "set"  // what stands twice in a list changes nothing
+	idle = "idle" // the process finds nothing of that name, ever
 )
 
 type values map[string]any
@@ -130,7 +129,7 @@ func checkProblems(t *testing.T, problems []spec.Problem, at string) {
 // makes of it what is taken: "" of what is absent, "0s" of "0".
 func checkLimit(t *testing.T, k *kind, object map[string]any, r row) {
 	t.Helper()
-	if r.limit == idle || r.limit == elsewhere {
+	if r.limit == idle {
 		return
 	}
 	v := k.admit(rewritten(t, k, object), nil)

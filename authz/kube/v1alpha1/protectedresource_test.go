@@ -113,14 +113,14 @@ func TestProtectedResource(t *testing.T) {
 		good("a rule of a route", refs(values{"name": "a", "sectionName": "b"})),
 		good("16 routes", refs(routes(16)...)),
 		good("a route's longest name", refs(values{"name": long(253), "sectionName": long(253)})),
-		less("a route that is no HTTPRoute", "spec.targetRefs[0].kind", elsewhere, refs(values{"kind": "GRPCRoute", "name": "a"})),
-		less("a route of another group", "spec.targetRefs[0].group", elsewhere, refs(values{"group": "example.com", "name": "a"})),
-		less("a route without a name", "spec.targetRefs[0].name", idle, refs(values{"sectionName": "a"})),
-		less("a route with an empty name", "spec.targetRefs[0].name", idle, refs(values{"name": ""})),
+		bad("a route that is no HTTPRoute", "spec.targetRefs[0].kind", "spec.targetRefs[0].kind", refs(values{"kind": "GRPCRoute", "name": "a"})),
+		bad("a route of another group", "spec.targetRefs[0].group", "spec.targetRefs[0].group", refs(values{"group": "example.com", "name": "a"})),
+		bad("a route without a name", "spec.targetRefs[0].name", "spec.targetRefs[0].name", refs(values{"sectionName": "a"})),
+		bad("a route with an empty name", "spec.targetRefs[0].name", "spec.targetRefs[0].name", refs(values{"name": ""})),
 		less("a route of 254 characters", "spec.targetRefs[0].name", idle, refs(values{"name": long(254)})),
 		less("a rule of 254 characters", "spec.targetRefs[0].sectionName", idle, refs(values{"name": "a", "sectionName": long(254)})),
-		less("17 routes", "spec.targetRefs", "at most 16", refs(routes(17)...)),
-		less("metadataRoutes of another kind", "spec.metadataRoutes", elsewhere, values{"metadataRoutes": "auto"}),
+		bad("17 routes", "spec.targetRefs", "spec.targetRefs", refs(routes(17)...)),
+		bad("metadataRoutes of another kind", "spec.metadataRoutes", "spec.metadataRoutes", values{"metadataRoutes": "auto"}),
 	})
 }
 

@@ -48,7 +48,7 @@ func TestResourceGrant(t *testing.T) {
 
 		good("the root", prefix("/")),
 		good("all bytes that there may be", prefix("/AZaz09._~!$&'()*+:@-/b")),
-		less("an empty prefix", "spec.pathPrefixes[0]", elsewhere, prefix("")),
+		bad("an empty prefix", "spec.pathPrefixes[0]", "spec.pathPrefixes[0]", prefix("")),
 		less("no prefix", "spec.pathPrefixes", idle, values{"pathPrefixes": []string{}}),
 		bad("a relative prefix", "spec.pathPrefixes[0]", "spec.pathPrefixes[0]", prefix("a")),
 		bad("a prefix with a slash at the end", "spec.pathPrefixes[0]", "spec.pathPrefixes[0]", prefix("/a/")),
