@@ -187,6 +187,9 @@ func (c *Cluster) world() *world {
 	defer c.mu.Unlock()
 	w := newWorld()
 	for _, in := range c.watched {
+		if !in.informer.HasSynced() {
+			continue // a part of the routes would prove a URL for the one namespace and not yet for the other
+		}
 		for _, o := range in.informer.GetStore().List() {
 			switch o := o.(type) {
 			case *resource:

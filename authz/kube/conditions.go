@@ -72,7 +72,7 @@ func (v *verdict) wanted(now time.Time) v1alpha1.ProtectedResourceStatus {
 	if v.foreignRoute {
 		s.Conditions = append(s.Conditions, metav1.Condition{
 			Type: conditionRouteConflict, Status: metav1.ConditionTrue, Reason: reasonForeignRoute, ObservedGeneration: v.Generation,
-			Message: "an HTTPRoute of another namespace leads to this URL, or below it: its backend may get requests that this object allows; ask the platform to remove it",
+			Message: "an HTTPRoute of another namespace takes requests to this URL, or below it: its backend may get requests that this object allows; ask the platform to remove it",
 		})
 	}
 	if v.usable() {

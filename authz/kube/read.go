@@ -30,13 +30,13 @@ func newObject(u *unstructured.Unstructured) object {
 }
 
 // decode reads the spec of an object strictly.
-func (o *object) decode(u *unstructured.Unstructured, to any) bool {
+func (o *object) decode(u *unstructured.Unstructured, limit int, to any) bool {
 	data, err := json.Marshal(u.Object["spec"])
 	if err != nil {
 		o.problems = []spec.Problem{{Path: "spec", Found: "no JSON", Expected: "a mapping"}}
 		return false
 	}
-	o.problems = spec.DecodeObject("spec", data, to)
+	o.problems = spec.DecodeObject("spec", data, limit, to)
 	return o.good()
 }
 
@@ -51,7 +51,7 @@ func (reader) resource(u *unstructured.Unstructured) *resource {
 	r := &resource{object: newObject(u)}
 	lenient(u.Object["status"], &r.status)
 	said := v1alpha1.ProtectedResourceSpec{MetadataRoutes: v1alpha1.MetadataRoutesAuto}
-	if !r.decode(u, &said) {
+	if !r.decode(u, spec.MaxDeclarationBytes, &said) {
 		// Its place counts as far as it can be known: what keeps it is that nobody else gets it.
 		said.Resource, _, _ = unstructured.NestedString(u.Object, "spec", "resource")
 	}
@@ -78,7 +78,7 @@ func (rd reader) server(u *unstructured.Unstructured) *server {
 	s := &server{object: newObject(u), declared: spec.NewAuthorizationServer(u.GetName())}
 	lenient(u.Object["status"], &s.status)
 	said := v1alpha1.ClusterAuthorizationServerSpec{AuthorizationServerSpec: s.declared.AuthorizationServerSpec}
-	good := s.decode(u, &said)
+	good := s.decode(u, spec.MaxObjectBytes, &said)
 	s.declared.AuthorizationServerSpec = said.AuthorizationServerSpec
 	if !good {
 		return s
@@ -96,7 +96,7 @@ func (reader) grant(u *unstructured.Unstructured) *grant {
 	g := &grant{object: newObject(u)}
 	lenient(u.Object["status"], &g.status)
 	g.spec.PathPrefixes = []string{"/"}
-	if !g.decode(u, &g.spec) {
+	if !g.decode(u, spec.MaxObjectBytes, &g.spec) {
 		return g
 	}
 	g.problems = append(g.problems, grantProblems(&g.spec)...)

@@ -102,6 +102,7 @@ type ProtectedResourceSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!self.matches('^https://[^/]+:443(/.*)?$') && !self.matches('^http://[^/]+:80(/.*)?$')",message="leave out the default port"
 	// +kubebuilder:validation:XValidation:rule="!(self + '/').contains('/./') && !(self + '/').contains('/../')",message="no dot segments"
 	// +kubebuilder:validation:XValidation:rule="!(self + '/').contains('/.well-known/')",message="no .well-known segment"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[^/]*//[^/]*(/[^/]*){0,32}$')",message="at most 32 segments in the path"
 	Resource string `json:"resource"`
 	// names of those whose tokens are accepted, preferred first; in the cluster at most 8
 	// +listType=atomic
@@ -140,7 +141,7 @@ type ProtectedResourceSpec struct {
 	// +optional
 	ForwardToken bool `json:"forwardToken,omitempty"`
 	// request headers for the upstream and the claims that they carry, beside x-mcp-subject, x-mcp-client-id, x-mcp-scopes
-	// and x-mcp-issuer; at most 32
+	// and x-mcp-issuer; at most 32, a claim's name of at most 256 bytes
 	// +optional
 	// +kubebuilder:validation:MaxProperties=32
 	IdentityHeaders map[string]string `json:"identityHeaders,omitempty"`

@@ -241,6 +241,8 @@ func constants() string {
 		{"`audiences` of one resource", fmt.Sprint(spec.MaxAudiences)},
 		{"`allowedOrigins` of one resource", fmt.Sprint(spec.MaxOrigins)},
 		{"`identityHeaders` of one resource", fmt.Sprint(spec.MaxIdentityHeaders)},
+		{"the `spec` of a ProtectedResource of a cluster", size(spec.MaxDeclarationBytes) + ", 32 segments in its path"},
+		{"the `spec` of any other object of ours in a cluster", size(spec.MaxObjectBytes)},
 		{"keys of one authorization server", fmt.Sprint(token.MaxKeys)},
 		{"its key set document, fetched or inline", size(token.MaxKeysBytes)},
 		{"its metadata document", size(token.MaxMetadataBytes)},

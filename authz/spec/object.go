@@ -6,16 +6,20 @@ import (
 	"reflect"
 )
 
-// Limits on one object of a cluster. An API server takes 3 MiB at most; what is declared here is far smaller.
-const MaxObjectBytes = 1 << 20
+// Limits on the spec of one object of a cluster, as JSON. An API server takes 1.5 MiB, and every instance keeps all objects.
+const (
+	MaxObjectBytes      = 1 << 20  // the keys of an authorization server are the most of it
+	MaxDeclarationBytes = 32 << 10 // a ProtectedResource, which may be one of very many
+)
 
 // DecodeObject reads a part of an object that a cluster stores, as strictly as the file: to is a pointer to a struct, with its
-// defaults, and path the key that the part stands under. Problems name keys below it and have no lines.
-func DecodeObject(path string, data []byte, to any) []Problem {
+// defaults, path the key that the part stands under, and limit the most bytes that it may have. Problems name keys below path and have
+// no lines.
+func DecodeObject(path string, data []byte, limit int, to any) []Problem {
 	p := newProblems()
 	d := decoder{p}
-	if len(data) > MaxObjectBytes {
-		p.add(path, plainly(len(data))+" bytes", "at most "+plainly(MaxObjectBytes), "")
+	if len(data) > limit {
+		p.add(path, plainly(len(data))+" bytes", "at most "+plainly(limit), "")
 	} else if root := d.parse(asYAML(data)); root != nil {
 		d.value(path, root, reflect.ValueOf(to).Elem())
 	}

@@ -22,13 +22,13 @@ func TestDecodeObjectTakesEveryText(t *testing.T) {
 			t.Fatal(err)
 		}
 		var got spec.ProtectedResourceSpec
-		if problems := spec.DecodeObject("spec", data, &got); len(problems) > 0 || got.ResourceName != want {
+		if problems := spec.DecodeObject("spec", data, spec.MaxObjectBytes, &got); len(problems) > 0 || got.ResourceName != want {
 			t.Errorf("U+%04X: %q, %v", r, got.ResourceName, problems)
 		}
 	}
 	for _, bad := range []string{"", "7", `{"resource": 7}`, `{} {}`, `{"resource": "a", "resource": "b"}`, `{"nobody": 1}`, `[`} {
 		var got spec.ProtectedResourceSpec
-		problems := spec.DecodeObject("spec", []byte(bad), &got)
+		problems := spec.DecodeObject("spec", []byte(bad), spec.MaxObjectBytes, &got)
 		if len(problems) == 0 {
 			t.Errorf("%s is taken", bad)
 		}

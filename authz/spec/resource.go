@@ -17,6 +17,7 @@ const (
 	MaxOrigins         = 64
 	MaxIdentityHeaders = 32
 	maxTextBytes       = 1 << 10
+	maxClaimBytes      = 256 // the name of a claim
 )
 
 // oddInPath is what would end, or seem to end, a value of a challenge, and what no URL holds (RFC 3986 §3.3).
@@ -172,7 +173,11 @@ func (r *ProtectedResource) validateHeaders(p *problems, path string) {
 	}
 	for _, header := range sortedKeys(r.IdentityHeaders) {
 		at := keyPath(path, header)
-		required(p, at, r.IdentityHeaders[header], "the name of a claim")
+		if claim := r.IdentityHeaders[header]; len(claim) > maxClaimBytes {
+			p.add(at, fmt.Sprintf("%d bytes", len(claim)), fmt.Sprintf("at most %d", maxClaimBytes), "")
+		} else {
+			required(p, at, claim, "the name of a claim")
+		}
 		switch {
 		case !strings.HasPrefix(header, "x-") || strings.Trim(header, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" || len(header) < 3 || len(header) > 64:
 			p.add(at, strconv.Quote(short(header)), "a lower-case header name of letters, digits and '-' that begins with x-", "")

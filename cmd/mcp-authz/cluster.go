@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 
+	"github.com/mcp-authz/mcp-authz/authz"
 	"github.com/mcp-authz/mcp-authz/authz/kube"
 	"github.com/mcp-authz/mcp-authz/authz/spec"
 )
@@ -18,5 +19,23 @@ func (c *configuration) configured(ctx context.Context) {
 	select {
 	case <-c.first:
 	case <-ctx.Done():
+	}
+}
+
+// forget ends the series of resources of the cluster that are gone. Their names are tenants' to choose, and to choose again.
+func (c *configuration) forget(before, after *spec.File) {
+	if before == nil {
+		return
+	}
+	there := make(map[string]bool, len(after.Resources))
+	for i := range after.Resources {
+		there[after.Resources[i].Name] = true
+	}
+	for i := range before.Resources {
+		if r := &before.Resources[i]; r.Foreign && !there[r.Name] {
+			for _, reason := range authz.Reasons() {
+				c.observer.decisions.DeleteLabelValues(r.Name, outcomeOf(authz.Decision{Reason: reason}), reason.String())
+			}
+		}
 	}
 }

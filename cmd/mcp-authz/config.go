@@ -80,10 +80,12 @@ func (c *configuration) put(f *spec.File) error {
 	}
 	c.authorizer.Use(snapshot)
 	commit()
-	if c.inForce.Swap(f) == nil {
+	before := c.inForce.Swap(f)
+	if before == nil {
 		close(c.first)
 	}
 	if judged != nil {
+		c.forget(before, f)
 		c.count(judged)
 		c.cluster.InForce(judged)
 	}

@@ -404,6 +404,6 @@ func TestTenThousand(t *testing.T) {
 	good := d.good("/one-more")
 	eventually(t, "one more is in force", func() bool { return ask(good).Allowed })
 	m := f.metrics(t)
-	t.Logf("%d resources and %d authorization servers: ready after %v, one more in force after %v, %.0f MB resident",
-		resources, servers, ready.Round(time.Millisecond), time.Since(began).Round(time.Millisecond), m["process_resident_memory_bytes"]/(1<<20))
+	t.Logf("%d resources and %d authorization servers: ready after %v, one more in force after %v, %.0f MB resident, %.0f MB of them in use",
+		resources, servers, ready.Round(time.Millisecond), time.Since(began).Round(time.Millisecond), m["process_resident_memory_bytes"]/(1<<20), m["go_memstats_heap_alloc_bytes"]/(1<<20))
 }

@@ -102,6 +102,7 @@ func TestProtectedResource(t *testing.T) {
 		good("32 headers", headers(32)),
 		bad("33 headers", "spec.identityHeaders", "spec.identityHeaders", headers(33)),
 		bad("a claim that is a number", "spec.identityHeaders.x-a", "spec.identityHeaders.x-a", values{"identityHeaders": values{"x-a": 1}}),
+		late("a claim of 257 bytes", "spec.identityHeaders.x-a", header("x-a", long(257))),
 		late("a header without a claim", "spec.identityHeaders.x-a", header("x-a", "")),
 		late("a header of its own kind", "spec.identityHeaders.authorization", header("authorization", "sub")),
 		late("a header in upper case", "spec.identityHeaders.X-Email", header("X-Email", "email")),

@@ -30,6 +30,7 @@ func TestURLs(t *testing.T) {
 		"localhost": "http://localhost", "localhost with port and path": "http://localhost:3000/mcp", "below localhost": "http://mcp.localhost:3000",
 		"loopback": "http://127.0.0.1:3000", "loopback elsewhere": "http://127.8.9.1", "loopback in IPv6": "http://[::1]:3000/mcp",
 		"loopback in long": "http://[0:0:0:0:0:0:0:1]", "loopback that holds an address": "http://[::ffff:127.0.0.1]",
+		"32 segments":       "https://a" + strings.Repeat("/b", 32),
 		"the SSE transport": "https://a/sse", // a warning
 	} {
 		t.Run(what, func(t *testing.T) {
@@ -47,6 +48,7 @@ func TestURLs(t *testing.T) {
 		"a query": "https://a.example/mcp?a=b", "a query without a path": "https://a.example?a=b", "a fragment": "https://a.example/mcp#a",
 		"well-known": "https://a.example/.well-known/oauth-protected-resource", "well-known at the end": "https://a.example/a/.well-known",
 		"a wildcard": "https://*.example.com/mcp", "any host": "https://*", "a wildcard inside": "https://a.*.example",
+		"33 segments": "https://a.example" + strings.Repeat("/b", 33),
 	} {
 		t.Run("words for "+what, func(t *testing.T) {
 			checkURL(t, k, url)
