@@ -41,6 +41,8 @@ type Cluster struct {
 	complete bool       // the list of them is
 
 	inForce atomic.Pointer[Judgement]
+	resign  context.CancelFunc // gives the leadership up, for good
+	stay    context.Context    //nolint:containedctx // until then
 	writing sync.Mutex
 	leading atomic.Bool
 	errors  atomic.Int64 // of watches
@@ -62,8 +64,10 @@ func New(c Config) (*Cluster, error) {
 	if err != nil {
 		return nil, errors.New("the access to the Kubernetes API server is not configured well; check KUBECONFIG")
 	}
+	stay, resign := context.WithCancel(context.Background())
 	return &Cluster{
 		config: c, rest: config, client: client, log: c.Log, changed: make(chan struct{}, 1), status: make(chan struct{}, 1),
+		stay: stay, resign: resign,
 	}, nil
 }
 
@@ -86,7 +90,12 @@ func (c *Cluster) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	parts.Go(func() { c.watchAll(ctx, &parts) })
-	parts.Go(func() { c.lead(ctx) })
+	parts.Go(func() {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(c.stay, cancel)()
+		c.lead(ctx)
+	})
 	return c.follow(ctx)
 }
 
@@ -145,6 +154,9 @@ func (c *Cluster) Synced() bool {
 	defer c.mu.Unlock()
 	return c.complete && !slices.ContainsFunc(c.watched, func(w *watched) bool { return !w.late && !w.informer.HasSynced() })
 }
+
+// Resign leaves the writing to another instance, and goes on watching: for one that drains, and may know an older configuration.
+func (c *Cluster) Resign() { c.resign() }
 
 // Leading says that this instance writes status and routes.
 func (c *Cluster) Leading() bool { return c.leading.Load() }

@@ -168,6 +168,9 @@ func serve(ctx context.Context, path string, out io.Writer) error {
 			log.Info("draining", "delay", delay.String())
 			ready.draining.Store(true)
 			checks.SetServing(false)
+			if config.cluster != nil {
+				config.cluster.Resign()
+			}
 			select {
 			case <-time.After(delay):
 			case err = <-failed:

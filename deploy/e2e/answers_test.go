@@ -115,7 +115,7 @@ func (w *world) playFile(t *testing.T, file string) (played int) {
 // clientsCanCause leaves out what only a configuration, or a fault within, brings about.
 func clientsCanCause(r authztest.HTTP) bool {
 	fault := slices.ContainsFunc(r.Header, func(h [2]string) bool { return h[0] == "fault" })
-	return !fault && r.Pin == nil && r.Host != "broken.example.com"
+	return !fault && r.Pin == nil && r.Route == nil && r.Host != "broken.example.com"
 }
 
 func (w *world) play(t *testing.T, name string, r authztest.HTTP, want string) {

@@ -12,43 +12,29 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
+	"strings"
 	"testing"
 )
-
-// kubernetesVersion is that of control-plane/go.mod.
-const kubernetesVersion = "1.37.2"
 
 // controlPlane builds a real API server and its etcd, once, and returns where they are. With nothing cached that takes minutes.
 func controlPlane(t testing.TB) string {
 	t.Helper()
 	installing.Lock()
 	defer installing.Unlock()
-	wanted, folder := read(t, "control-plane/go.mod"), filepath.Join(cache(t), "control-plane")
-	marker := filepath.Join(folder, "built.mod")
-	if built, err := os.ReadFile(marker); err == nil && string(built) == wanted {
-		return folder
+	build := exec.Command("bash", "kubernetes/cluster", "build", "control-plane")
+	build.Stderr = os.Stderr
+	folder, err := build.Output()
+	if err != nil {
+		t.Fatalf("kubernetes/cluster build control-plane: %v", err)
 	}
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	const v = "-X k8s.io/component-base/version.git"
-	build := exec.Command("go", "build", "-C", "control-plane", "-trimpath", "-ldflags",
-		"-s -w "+v+"Version=v"+kubernetesVersion+" "+v+"Major=1 "+v+"Minor=37", "-o", folder+"/",
-		"k8s.io/kubernetes/cmd/kube-apiserver", "go.etcd.io/etcd/server/v3")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("building the control plane: %v\n%s", err, out)
-	}
-	write(t, marker, wanted) // last: what was broken off is built anew
-	return folder
+	return strings.TrimSpace(string(folder))
 }
 
 // startEtcd runs an etcd with nothing in it, and returns its URL.
 func startEtcd(t testing.TB) string {
 	t.Helper()
 	client, peer := "http://"+freeAddr(t), "http://"+freeAddr(t)
-	p := start(t, "etcd", controlPlane(t)+"/server", "--data-dir", t.TempDir(), "--unsafe-no-fsync", "--log-level", "error",
+	p := start(t, "etcd", controlPlane(t)+"/etcd", "--data-dir", t.TempDir(), "--unsafe-no-fsync", "--log-level", "error",
 		"--listen-client-urls", client, "--advertise-client-urls", client,
 		"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", "default="+peer)
 	eventually(t, "etcd is healthy", func() bool { return p.running() && answers(client+"/health", http.StatusOK) })

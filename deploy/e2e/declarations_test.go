@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -78,9 +79,12 @@ func (d *declaring) kubeconfig(token string) (name string) {
 }
 
 // unready starts a process that may never be ready.
-func (d *declaring) unready() *front {
+func (d *declaring) unready() *front { return d.process("drainDelay: 0s\n") }
+
+// process starts one with more in its configuration.
+func (d *declaring) process(more string) *front {
 	file := filepath.Join(d.t.TempDir(), "mcp-authz.yaml")
-	write(d.t, file, "listen: {grpc: 127.0.0.1:0, metadata: 127.0.0.1:0, admin: 127.0.0.1:0}\ndrainDelay: 0s\n"+d.config)
+	write(d.t, file, "listen: {grpc: 127.0.0.1:0, metadata: 127.0.0.1:0, admin: 127.0.0.1:0}\n"+more+d.config)
 	f := &front{process: start(d.t, "mcp-authz", bin+"/mcp-authz", "serve", "--config", file)}
 	eventually(d.t, "it serves", func() bool { return f.running() && len(f.out.lines("serving")) > 0 })
 	line := f.out.lines("serving")[0]
@@ -229,6 +233,25 @@ func TestDeclarations(t *testing.T) {
 	d.declare("weather", "later", "/later", "")
 	d.becomes("weather", "later", "Programmed", "Programmed")
 	everywhere("/later", http.StatusOK)
+}
+
+// An instance that ends leaves the writing to another one at once, while it still serves.
+func TestADrainingLeaderStepsDown(t *testing.T) {
+	d := newDeclaring(t)
+	leading := func(f *front) float64 { return f.metrics(t)["mcp_authz_kubernetes_leading"] }
+	old := d.process("drainDelay: 5m\n")
+	eventually(t, "the first leads", func() bool { return leading(old) == 1 })
+	next := serve(t, d.config)
+	if err := old.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the second leads", func() bool { return leading(next) == 1 })
+	d.declare("weather", "tools", "/weather", "")
+	d.becomes("weather", "tools", "Programmed", "Programmed")
+	if !old.running() || leading(old) != 0 {
+		t.Errorf("the first: running %t, leading %v", old.running(), leading(old))
+	}
+	eventually(t, "the first still follows", func() bool { return checking(t, old.grpc, "/weather")(d.good("/weather")).Allowed })
 }
 
 // The API server is gone and the clock an hour on: no decision changes, whatever was known stays in force. An instance that starts

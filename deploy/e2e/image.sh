@@ -5,8 +5,8 @@
 #
 #   deploy/e2e/image.sh ROOT OUT [VERSION]
 #
-# ROOT is the root of the repository. The image's binary is written to OUT. What the image says of itself is printed, one
-# thing on a line:
+# ROOT is the root of the repository. The image's binary is written to OUT, and the image is pushed to PUSH, if that is set
+# (registry/name:tag). What the image says of itself is printed, one thing on a line:
 #
 #   user 65532:65532
 #   entrypoint ["/mcp-authz"]
@@ -83,3 +83,8 @@ inspect '{{range $name, $value := .OCIv1.Config.Labels}}label {{$name}}={{$value
 (cd "$content" && find . ! -type d -printf 'file %P\n' | sort)
 mkdir -p "$(dirname "$out")"
 cp "$content/mcp-authz" "$out"
+case ${PUSH:-} in
+  "") ;;
+  127.0.0.1:* | localhost:*) "${b[@]}" push -q --tls-verify=false localhost/mcp-authz "docker://$PUSH" ;;
+  *) "${b[@]}" push -q localhost/mcp-authz "docker://$PUSH" ;;
+esac
