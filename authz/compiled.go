@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/mcp-authz/mcp-authz/metadata"
 )
@@ -11,26 +12,38 @@ import (
 // resource is a ProtectedResource with everything worked out that does not depend on a request.
 type resource struct {
 	*ProtectedResource
-	wildcard   bool
-	plain      metadata.Rendered // the document, where the host is known
-	slashed    metadata.Rendered
-	challenges [numReasons]string  // but for InsufficientScope
-	asserted   map[string]struct{} // folded names of headers that a client must not send
-	remove     []string            // what never reaches the upstream
-	expect     Expectation         // of a token; where wildcard, without the host
+	wildcard bool
+	asserted map[string]struct{} // folded names of headers that a client must not send
+	remove   []string            // what never reaches the upstream
+	expect   Expectation         // of a token; where wildcard, without the host
+
+	texts atomic.Pointer[texts] // nil until the first of them is needed
+}
+
+// texts are the answers of a resource whose host is known. They are rendered when the first is needed: most of very many resources
+// refuse nobody between two changes of the configuration.
+type texts struct {
+	plain, slashed metadata.Rendered  // the document
+	challenges     [numReasons]string // but for InsufficientScope
 }
 
 func newResource(p *ProtectedResource) *resource {
 	r := &resource{ProtectedResource: p, wildcard: strings.HasPrefix(p.ID.Host, "*.")}
 	r.asserted, r.remove = assertedHeaders(p)
 	r.expect = Expectation{Resource: p.ID.String(), Audiences: p.Audiences}
-	if !r.varies() {
-		r.plain, r.slashed = r.render(p.ID, false), r.render(p.ID, true)
-		for i := range r.challenges {
-			r.challenges[i] = challenge(Reason(i), p.ID, r.scopes())
-		}
-	}
 	return r
+}
+
+func (r *resource) rendered() *texts {
+	if t := r.texts.Load(); t != nil {
+		return t
+	}
+	t := &texts{plain: r.render(r.ID, false), slashed: r.render(r.ID, true)}
+	for i := range t.challenges {
+		t.challenges[i] = challenge(Reason(i), r.ID, r.scopes())
+	}
+	r.texts.Store(t) // of two that render at once, either will do
+	return t
 }
 
 // leadsHere reports whether a route that the gateway matched is one of the resource's. One that is not wholly named is nobody's.
@@ -66,9 +79,9 @@ func (r *resource) document(to target, slash bool) metadata.Found {
 	}
 	if !r.varies() {
 		if slash {
-			return metadata.Found{Document: &r.slashed}
+			return metadata.Found{Document: &r.rendered().slashed}
 		}
-		return metadata.Found{Document: &r.plain}
+		return metadata.Found{Document: &r.rendered().plain}
 	}
 	d := r.render(r.match(to).id, slash)
 	return metadata.Found{Document: &d, NoStore: r.InsecureAnyHost}
@@ -110,7 +123,7 @@ func (m match) challenge(reason Reason, ask string) string {
 		}
 		return challenge(reason, m.id, ask)
 	}
-	return m.challenges[reason]
+	return m.rendered().challenges[reason]
 }
 
 // admits is the Origin rule (a MUST of MCP's transport): an Origin that is there must be the resource's own or a listed one.
