@@ -17,7 +17,7 @@ test: ## what needs Go alone
 	go test $(RACE) $(GOTESTFLAGS) $$(go list ./... | grep -v /v1alpha1$$)
 	go test $(GOTESTFLAGS) ./authz/kube/v1alpha1 # schemas: nothing at once in them, and the race detector would compile Kubernetes anew
 
-mutants: ## takes every check of authz and authz/token away in turn: a test must turn red
+mutants: ## takes every check of authz, authz/token and authz/kube away in turn: a test must turn red
 	go vet ./.ci/mutants
 	go test $(GOTESTFLAGS) ./.ci/mutants
 	go run ./.ci/mutants

@@ -64,6 +64,7 @@ func TestChallenge(t *testing.T) {
 	const (
 		wild, tenant = "https://*.tenants.example.com/mcp", "https://a.tenants.example.com/mcp"
 		dev, there   = "http://localhost:3000", "http://192.168.1.7:8080"
+		address      = "https://[2001:db8::a]:8443/mcp"
 	)
 	table := answers()
 	if len(table) != len(authz.Reasons()) {
@@ -79,6 +80,7 @@ func TestChallenge(t *testing.T) {
 				{github, "https://mcp.example.com/.well-known/oauth-protected-resource/github/mcp", "mcp:use", declare(t, github, scopes("mcp:use"))},
 				{github, "https://mcp.example.com/.well-known/oauth-protected-resource/github/mcp", "", declare(t, github)},
 				{solo + "/x", "https://solo.example.com/.well-known/oauth-protected-resource", "a b c", declare(t, solo, scopes("c", "a", "b", "a"))},
+				{address, "https://[2001:db8::a]:8443/.well-known/oauth-protected-resource/mcp", "mcp:use", declare(t, address, scopes("mcp:use"))},
 				{tenant, "https://a.tenants.example.com/.well-known/oauth-protected-resource/mcp", "a b", declare(t, wild, scopes("b", "a"))},
 				{tenant, "https://a.tenants.example.com/.well-known/oauth-protected-resource/mcp", "", declare(t, wild)},
 				{there + "/", "http://192.168.1.7:8080/.well-known/oauth-protected-resource", "mcp:use", declare(t, dev, anyHost, scopes("mcp:use"))},

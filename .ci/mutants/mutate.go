@@ -7,6 +7,7 @@ import (
 	"go/token"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -39,11 +40,13 @@ type schemata struct {
 	mutants   []mutant
 	files     map[string][]byte // by path, instead of those on disk and beside them
 	functions map[string]bool   // of the file at hand
+	left      map[string]bool   // files, functions and types that were met and left as they are
 }
 
 func newSchemata(targets []target) (*schemata, error) {
 	s := &schemata{files: map[string][]byte{}}
 	for _, t := range targets {
+		s.left = map[string]bool{}
 		names, err := filepath.Glob(t.dir + "/*.go")
 		if err != nil {
 			return nil, err
@@ -53,12 +56,21 @@ func newSchemata(targets []target) (*schemata, error) {
 			if strings.HasSuffix(name, "_test.go") {
 				continue
 			}
+			if base := filepath.Base(name); slices.Contains(t.left, base) {
+				s.left[base] = true
+				continue
+			}
 			source, err := os.ReadFile(name)
 			if err != nil {
 				return nil, err
 			}
-			if pkg, err = s.mutate(name, source, t.tests); err != nil {
+			if pkg, err = s.mutate(name, source, t); err != nil {
 				return nil, err
+			}
+		}
+		for _, name := range t.left {
+			if !s.left[name] {
+				return nil, fmt.Errorf("there is no %s in %s to be left as it is", name, t.dir)
 			}
 		}
 		if pkg == "" {
@@ -70,13 +82,13 @@ func newSchemata(targets []target) (*schemata, error) {
 }
 
 // mutate puts all mutants of a file into it.
-func (s *schemata) mutate(name string, source []byte, tests []string) (pkg string, err error) {
+func (s *schemata) mutate(name string, source []byte, t target) (pkg string, err error) {
 	fset := token.NewFileSet()
 	file, err := parser.ParseFile(fset, name, source, parser.SkipObjectResolution)
 	if err != nil {
 		return "", err
 	}
-	w := &walk{name: name, source: source, fset: fset, tests: tests, schemata: s, done: map[ast.Expr]bool{}, seen: map[string]int{}}
+	w := &walk{name: name, source: source, fset: fset, tests: t.tests, schemata: s, done: map[ast.Expr]bool{}, seen: map[string]int{}}
 	s.functions = map[string]bool{}
 	for _, d := range file.Decls {
 		if f, ok := d.(*ast.FuncDecl); ok && f.Recv == nil {
@@ -88,6 +100,10 @@ func (s *schemata) mutate(name string, source []byte, tests []string) (pkg strin
 			continue
 		}
 		w.function = functionName(d)
+		if name := receiver(d, w.function); slices.Contains(t.left, name) {
+			s.left[name] = true
+			continue
+		}
 		ast.PreorderStack(d, nil, w.visit)
 	}
 	s.files[name] = w.edits.apply(source)
@@ -104,6 +120,22 @@ func functionName(d ast.Decl) string {
 		}
 	}
 	return "?"
+}
+
+// receiver is the type of a method, or the name of what is none.
+func receiver(d ast.Decl, name string) string {
+	f, ok := d.(*ast.FuncDecl)
+	if !ok || f.Recv == nil {
+		return name
+	}
+	of := f.Recv.List[0].Type
+	if to, pointer := of.(*ast.StarExpr); pointer {
+		of = to.X
+	}
+	if id, plain := of.(*ast.Ident); plain {
+		return id.Name
+	}
+	return name
 }
 
 // add makes a mutant and returns its number. Numbers begin at 1: 0 is the code as it is.

@@ -51,7 +51,7 @@ func short(s string) bool { return len(s) < 9 }
 // TestMutants: each mutant of a small program compiles, and does what its line says and nothing else.
 func TestMutants(t *testing.T) {
 	s := &schemata{files: map[string][]byte{}}
-	if _, err := s.mutate("main.go", []byte(source), nil); err != nil {
+	if _, err := s.mutate("main.go", []byte(source), target{}); err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
@@ -133,6 +133,41 @@ func TestMutants(t *testing.T) {
 	for _, line := range got {
 		if !slices.Contains(want, line) {
 			t.Errorf("not wanted: %s", line)
+		}
+	}
+}
+
+// TestLeft: what is left out has no mutant and stays as it is, and the rest is as without.
+func TestLeft(t *testing.T) {
+	s := &schemata{files: map[string][]byte{}, left: map[string]bool{}}
+	if _, err := s.mutate("main.go", []byte(source), target{left: []string{"main", "check", "rules"}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range s.mutants {
+		if m.function != "short" {
+			t.Errorf("a mutant of %s", m.function)
+		}
+	}
+	before, _, _ := strings.Cut(source, "func short")
+	if text := string(s.files["main.go"]); len(s.mutants) != 3 || !strings.HasPrefix(text, before) || text == source || len(s.left) != 3 {
+		t.Errorf("%d mutants, left %v:\n%s", len(s.mutants), s.left, text)
+	}
+	t.Chdir(t.TempDir())
+	for name, text := range map[string]string{"p/a.go": "package p\n\nfunc A() bool { return B() == 1 }\n", "p/b.go": "package p\n\nfunc B() int { println(); return 1 }\n\ntype T struct{}\n\nfunc (*T) B() { println() }\n"} {
+		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for left, want := range map[string]int{"b.go": 2, "B": 3, "T": 3, "B T": 2, "A": 2, "": 4, "C": -1, "c.go": -1} {
+		s, err := newSchemata([]target{{dir: "p", left: strings.Fields(left)}})
+		if (err != nil) != (want < 0) {
+			t.Errorf("without %q: %v", left, err)
+		}
+		if err == nil && len(s.mutants) != want {
+			t.Errorf("without %q: %d mutants, want %d", left, len(s.mutants), want)
 		}
 	}
 }

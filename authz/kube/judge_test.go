@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -43,6 +44,11 @@ func TestOwnership(t *testing.T) {
 			protected("a", "x", h+"/a"), protected("b", "y", h+"/b"), protected("c", "z", h+"/c")),
 			[]string{"a/x: in force", "b/y: NotGranted", "c/z: NotGranted"}},
 
+		{"a grant by name, where labels are known", "Grant", empty, all(
+			corp, "apiVersion: v1\nkind: Namespace\nmetadata: {name: b, labels: {team: mcp}}", granted("a", "mcp.example.com"), protected("b", "x", h+"/mcp")),
+			[]string{"b/x: NotGranted"}},
+		{"what is not an error does no harm", "Grant", empty, all(corp, granted("a", "mcp.example.com"), protected("a", "x", h+"/sse")), []string{"a/x: in force"}},
+
 		{"the same URL: the older wins", "Grant", empty, all(corp, grantsOfBoth, protected("a", "x", h+"/mcp"), protected("b", "y", h+"/mcp")), []string{"a/x: in force", "b/y: Conflicted"}},
 		{"the same URL, other order", "Grant", empty, all(corp, grantsOfBoth, protected("b", "y", h+"/mcp"), protected("a", "x", h+"/mcp")), []string{"b/y: in force", "a/x: Conflicted"}},
 		{"the same age: the name decides", "Grant", empty, all(
@@ -55,6 +61,7 @@ func TestOwnership(t *testing.T) {
 		{"nested below another's", "Grant", empty, all(corp, grantsOfBoth, protected("a", "x", h+"/mcp"), protected("b", "y", h+"/mcp/admin")), []string{"a/x: in force", "b/y: Conflicted"}},
 		{"nested around another's", "Grant", empty, all(corp, grantsOfBoth, protected("a", "x", h+"/mcp/admin"), protected("b", "y", h+"/mcp"), protected("b", "z", h)), []string{"a/x: in force", "b/y: Conflicted", "b/z: Conflicted"}},
 		{"nested around those of several", "Grant", empty, all(corp, grantsOfBoth, protected("a", "x", h+"/mcp/a"), protected("b", "y", h+"/mcp/b"), protected("a", "z", h+"/mcp")), []string{"a/x: in force", "b/y: in force", "a/z: Conflicted"}},
+		{"nested around another's and one's own", "Grant", empty, all(corp, grantsOfBoth, protected("b", "x", h+"/mcp/b"), protected("a", "y", h+"/mcp/a"), protected("a", "z", h+"/mcp")), []string{"b/x: in force", "a/y: in force", "a/z: Conflicted"}},
 		{"nested within a namespace", "Grant", empty, all(corp, grantsOfBoth, protected("a", "x", h+"/mcp"), protected("a", "y", h+"/mcp/admin"), protected("a", "z", h)), []string{"a/x: in force", "a/y: in force", "a/z: in force"}},
 		{"beside another's", "Grant", empty, all(corp, grantsOfBoth, protected("a", "x", h+"/mcp"), protected("b", "y", h+"/mcpx")), []string{"a/x: in force", "b/y: in force"}},
 		{"another port of another's host", "Grant", empty, all(corp, grantsOfBoth, protected("a", "x", h+"/mcp"), protected("b", "y", "https://mcp.example.com:8443/mcp"), protected("b", "z", "https://mcp.example.com:8443/mcp/x")), []string{"a/x: in force", "b/y: Conflicted", "b/z: Conflicted"}},
@@ -65,6 +72,7 @@ func TestOwnership(t *testing.T) {
 
 		{"the file goes before the cluster", "Grant", filed(h + "/mcp"), all(corp, grantsOfBoth, protected("a", "x", h+"/mcp"), protected("a", "y", h+"/mcp/z"), protected("a", "z", h), protected("a", "w", h+"/w")),
 			[]string{"a/x: Conflicted", "a/y: Conflicted", "a/z: Conflicted", "a/w: in force"}},
+		{"what takes any host in the file takes none that is declared", "Grant", strings.Replace(filed(h+"/mcp"), "name: f,", "insecureAnyHost: true, name: f,", 1), all(corp, grantsOfBoth, protected("a", "x", h+"/mcp")), []string{"a/x: in force"}},
 		{"a wildcard of the file covers the hosts under it", "Grant", filed("https://*.mcp.example.com/x"), all(corp, granted("a", "*.mcp.example.com"), granted("b", "*.w.mcp.example.com"), protected("a", "x", "https://w.mcp.example.com/y"), protected("b", "y", "https://v.w.mcp.example.com")),
 			[]string{"a/x: Conflicted", "b/y: in force"}},
 
@@ -72,6 +80,9 @@ func TestOwnership(t *testing.T) {
 		{"Route: no route", "Route", empty, all(corp, protected("a", "x", h+"/mcp")), []string{"a/x: NotProven"}},
 		{"Route: a route", "Route", empty, all(corp, leads("a", "r", "mcp.example.com", prefixMatch("/mcp")), protected("a", "x", h+"/mcp", "targetRefs: [{name: r}]")), []string{"a/x: in force"}},
 		{"Route: a route of another namespace", "Route", empty, all(corp, leads("b", "r", "mcp.example.com", prefixMatch("/mcp")), protected("a", "x", h+"/mcp", "targetRefs: [{name: r}]")), []string{"a/x: NotProven, TargetNotFound"}},
+		{"Route: the same URL twice below the namespace's own", "Route", empty, all(
+			corp, leads("a", "r", "mcp.example.com", prefixMatch("/mcp")), protected("a", "outer", h+"/mcp", "targetRefs: [{name: r}]"), protected("a", "x", h+"/mcp/x"), protected("a", "y", h+"/mcp/x")),
+			[]string{"a/outer: in force", "a/x: NotProven, 503", "a/y: NotProven"}},
 		{"Grant: a route that is missing keeps the place", "Grant", empty, all(corp, grantsOfBoth, protected("a", "x", h+"/mcp", "targetRefs: [{name: r}]")), []string{"a/x: NotProven, TargetNotFound, 503"}},
 	} {
 		t.Run(c.name, func(t *testing.T) { expect(t, judged(t, c.ownership, c.file, c.cluster), c.want...) })
@@ -84,6 +95,9 @@ func filed(url string) string {
 
 // What a route must show to prove a URL.
 func TestProof(t *testing.T) {
+	at := func(kind string) string {
+		return strings.ReplaceAll(leads("a", "r", "mcp.example.com", prefixMatch("/mcp")), "namespace: infra, name: gw", kind+", namespace: infra, name: gw")
+	}
 	for _, c := range []struct {
 		name, route, want string
 	}{
@@ -94,6 +108,9 @@ func TestProof(t *testing.T) {
 		{"a wildcard host", leads("a", "r", "*.example.com", prefixMatch("/mcp")), "in force"},
 		{"a wildcard host of more labels", leads("a", "r", "*.com", prefixMatch("/mcp")), "in force"},
 		{"one of several matches", leads("a", "r", "mcp.example.com", prefixMatch("/other")+", "+prefixMatch("/mcp")), "in force"},
+		{"a Gateway of the namespace", strings.Replace(strings.ReplaceAll(leads("a", "r", "mcp.example.com", prefixMatch("/mcp")), "namespace: infra", "namespace: a"), "namespace: a, name: gw", "name: gw", 1), "in force"},
+		{"listeners of a set", at("kind: ListenerSet"), "in force"},
+		{"listeners of a set, before that was decided", at("group: gateway.networking.x-k8s.io, kind: XListenerSet"), "in force"},
 		{"a path below", leads("a", "r", "mcp.example.com", prefixMatch("/mcp/admin")), "NotProven, 503"},
 		{"a sibling", leads("a", "r", "mcp.example.com", prefixMatch("/mc")), "NotProven, 503"},
 		{"another exact path", leads("a", "r", "mcp.example.com", "{path: {type: Exact, value: /}}"), "NotProven, 503"},
@@ -103,8 +120,14 @@ func TestProof(t *testing.T) {
 		{"a method", leads("a", "r", "mcp.example.com", "{path: {value: /mcp}, method: POST}"), "NotProven, 503"},
 		{"another host", leads("a", "r", "mcp.example.org", prefixMatch("/mcp")), "NotProven, 503"},
 		{"a wildcard that is not above", leads("a", "r", "*.mcp.example.com", prefixMatch("/mcp")), "NotProven, 503"},
+		{"a wildcard of another domain", leads("a", "r", "*.example.org", prefixMatch("/mcp")), "NotProven, 503"},
 		{"no host", strings.Replace(leads("a", "r", "", prefixMatch("/mcp")), `[""]`, "[]", 1), "NotProven, 503"},
 		{"not accepted", strings.Replace(leads("a", "r", "mcp.example.com", prefixMatch("/mcp")), `"True"`, `"False"`, 1), "NotProven, 503"},
+		{"true of something else", strings.Replace(leads("a", "r", "mcp.example.com", prefixMatch("/mcp")), "type: Accepted", "type: ResolvedRefs", 1), "NotProven, 503"},
+		{"a Service", at("kind: Service"), "NotProven, 503"},
+		{"a Gateway of another group", at("group: example.com"), "NotProven, 503"},
+		{"a ListenerSet of another group", at("group: example.com, kind: ListenerSet"), "NotProven, 503"},
+		{"an XListenerSet of another group", at("kind: XListenerSet"), "NotProven, 503"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			expect(t, judged(t, "Grant", empty, all(corp, granted("a", "mcp.example.com"), c.route, protected("a", "x", h+"/mcp", "targetRefs: [{name: r}]"))), "a/x: "+c.want)
@@ -133,6 +156,7 @@ func TestABrokenInnerResourceKeepsItsPlace(t *testing.T) {
 		"the token of its callers":     {"Grant", protected("a", "inner", inner, "forwardToken: true"), "NotGranted, 503"},
 		"a route that is gone":         {"Grant", protected("a", "inner", inner, "targetRefs: [{name: gone}]"), "NotProven, TargetNotFound, 503"},
 		"no route where one is needed": {"Route", protected("a", "inner", inner), "NotProven, 503"},
+		"the same, farther below":      {"Route", protected("a", "inner", inner+"/x"), "NotProven, 503"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			base := outer
@@ -141,12 +165,13 @@ func TestABrokenInnerResourceKeepsItsPlace(t *testing.T) {
 			}
 			j := judged(t, c.ownership, empty, all(base, c.broken))
 			expect(t, j, "a/outer: in force", "a/inner: "+c.want)
+			unusable := map[string]bool{}
 			for _, r := range j.File.Resources {
-				if r.Name == "a/inner" && r.Unusable {
-					return
-				}
+				unusable[r.Name] = r.Unusable
 			}
-			t.Error("it is not in the table as unusable")
+			if diff := cmp.Diff(map[string]bool{"a/outer": false, "a/inner": true}, unusable); diff != "" {
+				t.Errorf("unusable in the table (-want +got):\n%s", diff)
+			}
 		})
 	}
 	// The grant of the inner path alone is gone: it lies below the namespace's own, which has it.
@@ -230,6 +255,7 @@ func TestForeignRoutes(t *testing.T) {
 		{"with a header", leads("b", "r", "mcp.example.com", "{path: {value: /mcp}, headers: [{name: x-a, value: \"1\"}]}"), true},
 		{"a pattern", leads("b", "r", "mcp.example.com", "{path: {type: RegularExpression, value: \"/m.*\"}}"), true},
 		{"a wildcard host", leads("b", "r", "*.example.com", prefixMatch("/mcp/x")), true},
+		{"below, among others", leads("b", "r", "mcp.example.com", prefixMatch("/z")+", "+prefixMatch("/mcp/b")+", "+prefixMatch("/a")), true},
 		{"every host", strings.Replace(leads("b", "r", "", prefixMatch("/mcp/x")), `[""]`, "[]", 1), true},
 		{"above", leads("b", "r", "mcp.example.com", prefixMatch("/")), false},
 		{"a sibling", leads("b", "r", "mcp.example.com", prefixMatch("/mcpx")), false},
@@ -286,5 +312,42 @@ func TestEveryJudgementCompiles(t *testing.T) {
 		if r.Name == "a/x" && !slices.Equal(r.Routes, []authz.RouteRef{{Namespace: "a", Name: "r", Rule: "s"}}) {
 			t.Errorf("routes %v", r.Routes)
 		}
+	}
+}
+
+// Beyond the limit an authorization server does not count, nor what names it.
+func TestMoreServersThanThereMayBe(t *testing.T) {
+	file := &spec.File{}
+	for i := range spec.MaxServers - 1 {
+		s := spec.NewAuthorizationServer(fmt.Sprint("s-", i))
+		s.Issuer = fmt.Sprintf("https://s%d.example.com", i)
+		file.AuthorizationServers = append(file.AuthorizationServers, s)
+	}
+	w := cluster(t, all(corp, other, protected("a", "x", h+"/x"), protected("a", "y", h+"/y", "authorizationServers: [other]")))
+	j := w.judge(&spec.Kubernetes{Ownership: "Any"}, file)
+	expect(t, j, "a/x: in force", "a/y: AuthorizationServerInvalid, 503")
+	if got := j.servers[1].accepted.reason; got != reasonLimitExceeded || len(j.File.AuthorizationServers) != spec.MaxServers {
+		t.Errorf("%s, %d authorization servers", got, len(j.File.AuthorizationServers))
+	}
+}
+
+// The file that is judged beside a cluster is nobody's to write into: it is judged again, while what came of it is still in force.
+func TestTheFileStaysAsItIs(t *testing.T) {
+	file := fileOf(t, filed(h+"/file"))
+	file.Resources, file.AuthorizationServers = slices.Grow(file.Resources, 8), slices.Grow(file.AuthorizationServers, 8)
+	k := &spec.Kubernetes{Ownership: "Any"}
+	before := cluster(t, all(corp, protected("a", "x", h+"/x"))).judge(k, file)
+	cluster(t, all(other, protected("b", "y", h+"/y", "authorizationServers: [other]"))).judge(k, file)
+	if got := before.File.Resources[1].Name + " " + before.File.AuthorizationServers[1].Name; got != "a/x corp" {
+		t.Error(got)
+	}
+}
+
+// What is counted is what an operator sees in the metrics.
+func TestCounts(t *testing.T) {
+	j := judged(t, "Grant", empty, all(corp, granted("a", "mcp.example.com"), protected("a", "x1", h+"/x1"), protected("a", "x2", h+"/x2"), protected("a", "x3", h+"/x3"),
+		protected("a", "y1", h+"/y1", "scopes: 7"), protected("a", "y2", h+"/y2", "scopes: 7"), protected("b", "z", h+"/z")))
+	if inForce, unusable, refused := j.Counts(); inForce != 3 || unusable != 2 || refused != 1 {
+		t.Errorf("%d in force, %d unusable, %d refused", inForce, unusable, refused)
 	}
 }

@@ -107,12 +107,21 @@ func TestAMetadataRouteTakesNoHostAway(t *testing.T) {
 		{"its route has a wildcard", all(leads("a", "r", "*.example.com", prefixMatch("/")), targeted), gw, map[string][]string{"*.example.com": {"Gateway infra/gw"}}},
 		{"and the host", all(strings.Replace(leads("a", "r", "*.example.com", prefixMatch("/")), `"*.example.com"`, `"*.com", "mcp.example.com", "*.example.com"`, 1), targeted), gw, map[string][]string{"mcp.example.com": {"Gateway infra/gw"}}},
 		{"the longer of two wildcards", all(strings.Replace(leads("a", "r", "*.example.com", prefixMatch("/")), `"*.example.com"`, `"*.com", "*.example.com"`, 1), targeted), gw, map[string][]string{"*.example.com": {"Gateway infra/gw"}}},
+		{"the longer of two wildcards, the other way round", all(strings.Replace(leads("a", "r", "*.example.com", prefixMatch("/")), `"*.example.com"`, `"*.example.com", "*.com"`, 1), targeted), gw, map[string][]string{"*.example.com": {"Gateway infra/gw"}}},
+		{"a longer name of another host", all(strings.Replace(leads("a", "r", "*.example.com", prefixMatch("/")), `"*.example.com"`, `"*.example.com", "weather.example.org"`, 1), targeted), gw, map[string][]string{"*.example.com": {"Gateway infra/gw"}}},
+		{"a wildcard as long as the host", all(strings.Replace(leads("a", "r", "*.example.com", prefixMatch("/")), `"*.example.com"`, `"*.example.com", "m.example.com"`, 1), protected("a", "x", "https://m.example.com/mcp", "targetRefs: [{name: r}]")), gw, map[string][]string{"m.example.com": {"Gateway infra/gw"}}},
+		{"its route has another host", all(leads("a", "r", "mcp.example.org", prefixMatch("/")), targeted), gw, map[string][]string{}},
 		{"no route leads there", all(free), gw, map[string][]string{"mcp.example.com": {"Gateway infra/gw"}}},
 		{"a wildcard of others leads there", all(leads("b", "r", "*.example.com", prefixMatch("/")), free), gw, map[string][]string{}},
 		{"a route of others for all hosts", all(hostless("b"), free), gw, map[string][]string{}},
 		{"the host is listed beside it", all(hostless("b"), leads("b", "r", "mcp.example.com", prefixMatch("/x")), free), gw, map[string][]string{"mcp.example.com": {"Gateway infra/gw"}}},
 		{"the wildcard is at another Gateway", all(at(leads("b", "r", "*.example.com", prefixMatch("/")), "infra/other"), free), gw, map[string][]string{"mcp.example.com": {"Gateway infra/gw"}}},
 		{"the wildcard is at another listener", all(at(leads("b", "r", "*.example.com", prefixMatch("/")), "infra/gw http"), free), https, map[string][]string{"mcp.example.com": {"Gateway infra/gw https"}}},
+		{"a wildcard is at the listener", all(at(leads("b", "r", "*.example.com", prefixMatch("/")), "infra/gw https"), free), https, map[string][]string{}},
+		{"a wildcard is at one of the listeners", all(at(leads("b", "r", "*.example.com", prefixMatch("/")), "infra/gw https"), free), gw, map[string][]string{}},
+		{"the host is listed at all listeners", all(leads("b", "r", "mcp.example.com", prefixMatch("/")), leads("b", "s", "*.example.com", prefixMatch("/")), free), https, map[string][]string{"mcp.example.com": {"Gateway infra/gw https"}}},
+		{"the host is listed at the listener", all(at(leads("b", "r", "mcp.example.com", prefixMatch("/")), "infra/gw https"), leads("b", "s", "*.example.com", prefixMatch("/")), free), https, map[string][]string{"mcp.example.com": {"Gateway infra/gw https"}}},
+		{"the host is listed at one of the listeners", all(at(leads("b", "r", "mcp.example.com", prefixMatch("/")), "infra/gw http"), free), gw, map[string][]string{"mcp.example.com": {"Gateway infra/gw"}}},
 		{"the host is listed at another listener", all(at(leads("b", "r", "mcp.example.com", prefixMatch("/")), "infra/gw http"), at(leads("b", "s", "*.example.com", prefixMatch("/")), "infra/gw"), free), https, map[string][]string{}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -238,6 +247,8 @@ func TestBeyondTheLimit(t *testing.T) {
 func TestSegmentsOfAPath(t *testing.T) {
 	deep := func(n int) string { return h + strings.Repeat("/a", n) }
 	expect(t, judged(t, "Any", empty, all(corp, protected("a", "x", deep(maxSegments)), protected("b", "y", strings.Replace(deep(maxSegments+1), "mcp", "other", 1)))), "a/x: in force", "b/y: Invalid")
+	// Not even below one of its namespace's own: an API server has refused it.
+	expect(t, judged(t, "Any", empty, all(corp, protected("a", "x", h), protected("a", "y", deep(maxSegments+1)))), "a/x: in force", "a/y: Invalid")
 }
 
 // Which route a gateway would look at first decides whether one above the resource takes its requests away.
@@ -256,6 +267,8 @@ func TestForeignRoutesAboveAResource(t *testing.T) {
 		{"an exact path takes nothing below it", own("mcp.example.com", "/"), leads("b", "r", "mcp.example.com", "{path: {type: Exact, value: /team}}"), false},
 		{"a sibling of a segment", own("mcp.example.com", "/"), leads("b", "r", "mcp.example.com", prefixMatch("/tea")), false},
 		{"an own one with a header is none", leads("a", "own", "mcp.example.com", "{path: {value: /team/mcp}, headers: [{name: x-a, value: \"1\"}]}"), leads("b", "r", "mcp.example.com", prefixMatch("/team")), false},
+		{"an own one with a header, and one above", all(own("mcp.example.com", "/"), leads("a", "own2", "mcp.example.com", "{path: {value: /team/mcp}, headers: [{name: x-a, value: \"1\"}]}")), leads("b", "r", "mcp.example.com", prefixMatch("/team")), true},
+		{"an own one without and with a header", all(own("mcp.example.com", "/"), leads("a", "own2", "mcp.example.com", prefixMatch("/team")+", {path: {value: /team}, headers: [{name: x-a, value: \"1\"}]}")), leads("b", "r", "mcp.example.com", prefixMatch("/")), false},
 		{"many of its own between", all(own("mcp.example.com", "/team/mcp"), leads("a", "own2", "mcp.example.com", prefixMatch("/team/mcp/a")), leads("a", "own3", "mcp.example.com", prefixMatch("/team/mcp/c"))), leads("b", "r", "mcp.example.com", prefixMatch("/team/mcp/b")), true},
 		{"nothing but its own below", all(own("mcp.example.com", "/team/mcp"), leads("a", "own2", "mcp.example.com", prefixMatch("/team/mcp/a"))), leads("b", "r", "mcp.example.com", prefixMatch("/team/mcq")), false},
 	} {

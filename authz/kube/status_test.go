@@ -2,6 +2,7 @@ package kube
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/mcp-authz/mcp-authz/authz/spec"
 )
@@ -62,6 +64,9 @@ func TestStatus(t *testing.T) {
 	if s.MetadataURL != "https://mcp.example.com/.well-known/oauth-protected-resource/good" || len(s.Ancestors) != 1 || s.Ancestors[0].AncestorRef.Name != "gw" || s.Ancestors[0].AncestorRef.Namespace != "infra" {
 		t.Errorf("%+v", s)
 	}
+	if c := statusOf(t, j, "bad", now)["RouteConflict"]; c.Type != "" {
+		t.Errorf("no route of another namespace: %+v", c)
+	}
 	if s := j.resources[2].wanted(now); s.MetadataURL != "" {
 		t.Errorf("a metadata URL for what is not in force: %s", s.MetadataURL)
 	}
@@ -70,8 +75,7 @@ func TestStatus(t *testing.T) {
 // A condition that stays keeps its time; one that changes gets a new one. What is written is then what is read: no endless writing.
 func TestConditionsKeepTheirTimes(t *testing.T) {
 	first, later := time.Unix(1000, 0), time.Unix(2000, 0)
-	text := all(corp, granted("a", "mcp.example.com"), protected("a", "x", h+"/x"))
-	w := cluster(t, text)
+	w := cluster(t, all(corp, granted("a", "mcp.example.com"), at(leads("a", "r", "mcp.example.com", prefixMatch("/")), "infra/one", "infra/two"), protected("a", "x", h+"/x", "targetRefs: [{name: r}]")))
 	k := &spec.Kubernetes{Ownership: "Grant"}
 	v := w.judge(k, fileOf(t, empty)).resources[0]
 	written, err := json.Marshal(v.wanted(first))
@@ -80,6 +84,12 @@ func TestConditionsKeepTheirTimes(t *testing.T) {
 	}
 	v.status = v.wanted(first)
 	lenient(json.RawMessage(written), &v.status)
+	if diff := cmp.Diff(v.status, v.wanted(later)); diff != "" {
+		t.Errorf("written again: %s", diff)
+	}
+	// Each has its own, those of each Gateway, too.
+	v.status.Conditions[1].LastTransitionTime = metav1.NewTime(time.Unix(1100, 0))
+	v.status.Ancestors[1].Conditions[0].LastTransitionTime = metav1.NewTime(time.Unix(1200, 0))
 	if diff := cmp.Diff(v.status, v.wanted(later)); diff != "" {
 		t.Errorf("written again: %s", diff)
 	}
@@ -96,6 +106,113 @@ func TestALongMessage(t *testing.T) {
 	if len(c.Message) > maxMessageBytes+3 || !strings.HasSuffix(c.Message, "ä…") {
 		t.Errorf("%d bytes that end in %q", len(c.Message), c.Message[len(c.Message)-8:])
 	}
+	just := strings.Repeat("a", maxMessageBytes)
+	if c := condition("Accepted", state{"Invalid", just}, "", 1); c.Message != just {
+		t.Errorf("cut although it fits: %d bytes", len(c.Message))
+	}
+	problems := []spec.Problem{{Path: "w", Warning: true}}
+	for range 6 {
+		problems = append(problems, spec.Problem{Path: "p", Found: "a", Expected: "b"})
+	}
+	line := "p: found a, expected b"
+	if got, want := invalid(problems).message, strings.Repeat(line+"\n", 4)+line; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// A message names the key, the route or the path that it is about.
+func TestWhatAStatusNames(t *testing.T) {
+	r := leads("a", "r", "mcp.example.com", prefixMatch("/r"))
+	for _, c := range []struct{ ownership, cluster, kind, want string }{
+		{"Grant", protected("a", "x", h+"/mcp"), "Accepted", "the host mcp.example.com and the path /mcp;"},
+		{"Grant", protected("a", "x", h), "Accepted", "the host mcp.example.com and the path /;"},
+		{"Any", protected("a", "x", h+"/mcp", "targetRefs: [{name: gone}, {name: too}]"), "Accepted", "there is no HTTPRoute gone in"},
+		{"Any", protected("a", "x", h+"/mcp", "targetRefs: [{name: gone}, {name: too}]"), "ResolvedRefs", "there is no HTTPRoute gone in"},
+		{"Any", all(r, protected("a", "x", h+"/mcp", "targetRefs: [{name: r}]")), "Accepted", "the HTTPRoute r has no rule"},
+		{"Any", all(r, protected("a", "x", h+"/r", "targetRefs: [{name: r, sectionName: other}]")), "Accepted", "the HTTPRoute r, rule other, has no rule"},
+		{"Any", all(r, leads("a", "s", "mcp.example.org", prefixMatch("/")), protected("a", "x", h+"/mcp", "targetRefs: [{name: r}, {name: s}]")), "Accepted", "the HTTPRoute r has no rule"},
+	} {
+		if got := statusOf(t, judged(t, c.ownership, empty, all(corp, c.cluster)), "x", today())[c.kind].Message; !strings.Contains(got, c.want) {
+			t.Errorf("%s: %q, want %q", c.kind, got, c.want)
+		}
+	}
+}
+
+// What was written is read back, of every kind, and is what would be written again: the leader has nothing to do.
+func TestWhatIsWrittenIsRead(t *testing.T) {
+	first, later := time.Unix(1000, 0), time.Unix(2000, 0)
+	statuses := func(j *Judgement, now time.Time) (all []any) {
+		for _, s := range j.servers {
+			all = append(all, s.wanted(now))
+		}
+		for _, g := range j.grants {
+			all = append(all, g.wanted(now))
+		}
+		for _, r := range j.resources {
+			all = append(all, r.wanted(now))
+		}
+		return all
+	}
+	documents := []string{
+		corp, granted("a", "mcp.example.com"), granted("b", "not a host"), protected("a", "x", h+"/x", "targetRefs: [{name: r}]"),
+		leads("a", "r", "mcp.example.com", prefixMatch("/")),
+	}
+	want := statuses(judged(t, "Grant", empty, all(documents...)), first)
+	var reasons []string
+	for i, s := range want {
+		text, err := json.Marshal(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		documents[i] += "\nstatus: " + string(text)
+		var said struct{ Conditions []metav1.Condition }
+		lenient(s, &said)
+		reasons = append(reasons, said.Conditions[0].Reason)
+	}
+	if diff := cmp.Diff([]string{"Accepted", "Accepted", "Invalid", "Accepted"}, reasons); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(want, statuses(judged(t, "Grant", empty, all(documents...)), later)); diff != "" {
+		t.Errorf("written again (-was +would be):\n%s", diff)
+	}
+}
+
+// Routes stand at any number of Gateways: one each is told of, and of so many that the API takes them.
+func TestManyGateways(t *testing.T) {
+	gateways := func(from, to int) (names []string) {
+		for i := from; i < to; i++ {
+			names = append(names, fmt.Sprintf("infra/gw%02d", i))
+		}
+		return names
+	}
+	route := func(name string, gateways []string) string {
+		return at(leads("a", name, "mcp.example.com", prefixMatch("/")), gateways...)
+	}
+	x := protected("a", "x", h+"/mcp", "targetRefs: [{name: r}, {name: s}, {name: u}]")
+	for _, c := range []struct {
+		name, text          string
+		ancestors, gateways int
+	}{
+		{"the same", all(route("r", gateways(0, 20)), route("s", gateways(0, 20)), route("u", gateways(20, 21))), 16, 21},
+		{"as many as there may be", all(route("r", gateways(0, 20)), route("s", gateways(20, 31)), route("u", gateways(31, 32))), 16, 32},
+		{"more", all(route("r", gateways(0, 20)), route("s", gateways(20, 31)), route("u", gateways(31, 34))), 16, 32},
+		{"fewer", all(route("r", gateways(0, 1)), route("s", gateways(0, 2)), route("u", gateways(1, 2))), 2, 2},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := cluster(t, all(corp, c.text, x))
+			to := w.targeted(w.resources[0])
+			if len(to.parents) != c.gateways || len(to.stands) != c.gateways {
+				t.Errorf("%d Gateways, %d hostnames at them", len(to.parents), len(to.stands))
+			}
+			j := w.judge(&spec.Kubernetes{Ownership: "Any"}, fileOf(t, empty))
+			if got := len(j.resources[0].wanted(today()).Ancestors); got != c.ancestors {
+				t.Errorf("%d ancestors, want %d", got, c.ancestors)
+			}
+			if got := len(routesOf(j)["mcp.example.com"]); got != c.gateways {
+				t.Errorf("the metadata route stands at %d Gateways, want %d", got, c.gateways)
+			}
+		})
+	}
 }
 
 // One route for each host, at the Gateways of its resources, to the Service of the metadata listener.
@@ -108,7 +225,7 @@ func TestMetadataRoutes(t *testing.T) {
 		protected("b", "none", "https://none.example.com", "metadataRoutes: None"), protected("b", "plain", "https://plain.example.com"),
 		protected("b", "ip", "https://[2001:db8::1]"), protected("b", "v4", "https://192.0.2.1"), protected("b", "here", "http://localhost:3000"),
 		protected("b", "taken", h+"/x")))
-	got := map[string][]string{}
+	got, whole := map[string][]string{}, map[string]*unstructured.Unstructured{}
 	for name, r := range metadataRoutes(&k, w.judge(&k, fileOf(t, empty))) {
 		var said httpRoute
 		lenient(r.Object, &said)
@@ -117,6 +234,7 @@ func TestMetadataRoutes(t *testing.T) {
 			at = append(at, p.Namespace+"/"+p.Name+" "+p.SectionName)
 		}
 		got[said.Spec.Hostnames[0]] = at
+		whole[said.Spec.Hostnames[0]] = r
 		if len(said.Spec.Hostnames) != 1 || len(name) > 63 || !strings.HasPrefix(name, "mcp-authz-") || r.GetNamespace() != "mcp-authz" ||
 			said.Spec.Rules[0].Matches[0].Path.Value != "/.well-known/oauth-protected-resource" || said.Spec.Rules[0].Matches[0].Path.Type != "PathPrefix" {
 			t.Errorf("%s: %+v", name, r.Object)
@@ -125,6 +243,21 @@ func TestMetadataRoutes(t *testing.T) {
 	want := map[string][]string{"mcp.example.com": {"infra/gw ", "infra/second "}, "plain.example.com": {"edge/default https"}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+	// As the API takes them: no empty listener, and what tells the next leader, and a gateway, that they are ours.
+	for host, section := range map[string]string{"mcp.example.com": "", "plain.example.com": "https"} {
+		if diff := cmp.Diff(map[string]string{"app.kubernetes.io/managed-by": "mcp-authz", "app.kubernetes.io/component": "metadata-route", "mcp-authz.dev/lease": "mcp-authz"}, whole[host].GetLabels()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", host, diff)
+		}
+		spec := whole[host].Object["spec"].(map[string]any)
+		first := spec["parentRefs"].([]any)[0].(map[string]any)
+		if got, said := first["sectionName"]; said != (section != "") || said && got != section {
+			t.Errorf("%s: %v", host, first)
+		}
+		backends := spec["rules"].([]any)[0].(map[string]any)["backendRefs"]
+		if diff := cmp.Diff([]any{map[string]any{"group": "", "kind": "Service", "name": "mcp-authz", "port": int64(8080), "weight": int64(1)}}, backends); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", host, diff)
+		}
 	}
 	k.MetadataRoutes = nil
 	if none := metadataRoutes(&k, w.judge(&k, fileOf(t, empty))); len(none) != 0 {
