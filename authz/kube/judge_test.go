@@ -133,6 +133,10 @@ func TestProof(t *testing.T) {
 			expect(t, judged(t, "Grant", empty, all(corp, granted("a", "mcp.example.com"), c.route, protected("a", "x", h+"/mcp", "targetRefs: [{name: r}]"))), "a/x: "+c.want)
 		})
 	}
+	// A resource that is an origin has the path "/".
+	for match, want := range map[string]string{"{path: {type: Exact, value: /}}": "in force", "{path: {type: Exact, value: /mcp}}": "NotProven, 503", prefixMatch("/"): "in force"} {
+		expect(t, judged(t, "Grant", empty, all(corp, granted("a", "mcp.example.com"), leads("a", "r", "mcp.example.com", match), protected("a", "x", h, "targetRefs: [{name: r}]"))), "a/x: "+want)
+	}
 	expect(t, judged(t, "Grant", empty, all(corp, granted("a", "mcp.example.com"), leads("a", "r", "mcp.example.com", prefixMatch("/mcp")),
 		protected("a", "x", h+"/mcp", "targetRefs: [{name: r, sectionName: mcp}]"), protected("a", "y", h+"/mcp/y", "targetRefs: [{name: r, sectionName: other}]"))),
 		"a/x: in force", "a/y: NotProven, 503")

@@ -27,7 +27,7 @@ func (rt *route) lacking(r *resource, section string) string {
 			continue
 		}
 		for _, m := range rule.matches {
-			if !m.conditional && (m.kind == pathPrefix && coversPath(m.path, r.id.Path) || m.kind == exact && m.path == r.id.Path) {
+			if !m.conditional && (m.kind == pathPrefix && coversPath(m.path, r.id.Path) || m.kind == exact && m.path == pathOf(r)) {
 				return ""
 			}
 		}
