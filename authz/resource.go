@@ -57,7 +57,7 @@ func NewTable(resources []ProtectedResource) (*Table, error) {
 		} else if h = t.hosts[r.ID.Host]; h == nil {
 			h = newHost()
 			t.hosts[r.ID.Host] = h
-			t.names[withoutPort(r.ID.Host)] = struct{}{}
+			t.names[metadata.WithoutPort(r.ID.Host)] = struct{}{}
 		}
 		if other, taken := h.paths[r.ID.Path]; taken {
 			return nil, fmt.Errorf("%s: the same host and path are declared by %s", r.ID, other.ID)
@@ -74,13 +74,6 @@ func NewTable(resources []ProtectedResource) (*Table, error) {
 
 func newHost() *host {
 	return &host{paths: map[string]*resource{}, folded: map[string]struct{}{}}
-}
-
-func withoutPort(host string) string {
-	if i := strings.LastIndexByte(host, ':'); i > strings.LastIndexByte(host, ']') {
-		return host[:i]
-	}
-	return host
 }
 
 // on returns the host that decides, and the scheme that its resources must have for the port that was sent ("" for either).

@@ -170,3 +170,11 @@ func IsLoopback(name string) bool {
 	addr, err := netip.ParseAddr(strings.Trim(name, "[]"))
 	return err == nil && addr.IsLoopback()
 }
+
+// WithoutPort is a canonical host without the port that it may have.
+func WithoutPort(host string) string {
+	if i := strings.LastIndexByte(host, ':'); i > strings.LastIndexByte(host, ']') {
+		return host[:i]
+	}
+	return host
+}

@@ -89,3 +89,14 @@ func TestIsLoopback(t *testing.T) {
 		}
 	}
 }
+
+func TestWithoutPort(t *testing.T) {
+	for host, want := range map[string]string{
+		"": "", "mcp.example.com": "mcp.example.com", "mcp.example.com:8443": "mcp.example.com", "*.example.com:8443": "*.example.com",
+		"[2001:db8::1]": "[2001:db8::1]", "[2001:db8::1]:8443": "[2001:db8::1]",
+	} {
+		if got := metadata.WithoutPort(host); got != want {
+			t.Errorf("%q: %q, want %q", host, got, want)
+		}
+	}
+}

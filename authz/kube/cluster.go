@@ -83,8 +83,8 @@ func connect() (*rest.Config, error) {
 	return config, nil
 }
 
-// Run watches until ctx ends. It returns an error only for what does not pass by itself.
-func (c *Cluster) Run(ctx context.Context) error {
+// Run watches until ctx ends. Whatever fails is tried again.
+func (c *Cluster) Run(ctx context.Context) {
 	var parts sync.WaitGroup
 	defer parts.Wait()
 	ctx, cancel := context.WithCancel(ctx)
@@ -96,54 +96,41 @@ func (c *Cluster) Run(ctx context.Context) error {
 		defer context.AfterFunc(c.stay, cancel)()
 		c.lead(ctx)
 	})
-	return c.follow(ctx)
+	c.follow(ctx)
 }
 
 // follow calls Changed after changes: at once for one that comes alone, and for many not so often that judging takes more than
 // about a quarter of a core.
-func (c *Cluster) follow(ctx context.Context) error {
+func (c *Cluster) follow(ctx context.Context) {
 	const settle = 20 * time.Millisecond // objects that are applied together come together
-	wait := time.NewTimer(0)
-	defer wait.Stop()
-	<-wait.C
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-c.changed:
 		}
-		wait.Reset(settle)
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-wait.C:
+		if !pause(ctx, settle) {
+			return
 		}
-		signal(c.changed, false)
+		select { // what came meanwhile is judged with the rest
+		case <-c.changed:
+		default:
+		}
 		if !c.Synced() {
 			continue
 		}
 		began := time.Now()
 		c.config.Changed()
-		wait.Reset(min(3*time.Since(began), 2*time.Second))
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-wait.C:
+		if !rested(ctx, began) {
+			return
 		}
 	}
 }
 
-// signal raises or lowers a flag that is a channel.
-func signal(flag chan struct{}, up bool) {
-	if up {
-		select {
-		case flag <- struct{}{}:
-		default:
-		}
-		return
-	}
+// signal raises a flag that is a channel.
+func signal(flag chan struct{}) {
 	select {
-	case <-flag:
+	case flag <- struct{}{}:
 	default:
 	}
 }
@@ -175,7 +162,7 @@ func (c *Cluster) Judge(file *spec.File) *Judgement {
 // InForce tells that a judgement was put in force: the leader writes it down.
 func (c *Cluster) InForce(j *Judgement) {
 	c.inForce.Store(j)
-	signal(c.status, true)
+	signal(c.status)
 }
 
 // Counts are the ProtectedResources of a judgement: in force, kept but answered 503, and refused.
@@ -193,32 +180,39 @@ func (j *Judgement) Counts() (inForce, unusable, refused int) {
 	return inForce, unusable, refused
 }
 
-// world is what the stores hold.
-func (c *Cluster) world() *world {
+// each calls f for every object that is kept.
+func (c *Cluster) each(f func(any)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	w := newWorld()
 	for _, in := range c.watched {
 		if !in.informer.HasSynced() {
 			continue // a part of the routes would prove a URL for the one namespace and not yet for the other
 		}
 		for _, o := range in.informer.GetStore().List() {
-			switch o := o.(type) {
-			case *resource:
-				w.resources = append(w.resources, o)
-			case *server:
-				w.servers = append(w.servers, o)
-			case *grant:
-				w.grants = append(w.grants, o)
-			case *route:
-				w.addRoute(o)
-			case *policy:
-				w.policies[o.Namespace] = append(w.policies[o.Namespace], o)
-			case *namespace:
-				w.namespaces[o.Name] = o
-			}
+			f(o)
 		}
 	}
+}
+
+// world is what the stores hold.
+func (c *Cluster) world() *world {
+	w := newWorld()
+	c.each(func(o any) {
+		switch o := o.(type) {
+		case *resource:
+			w.resources = append(w.resources, o)
+		case *server:
+			w.servers = append(w.servers, o)
+		case *grant:
+			w.grants = append(w.grants, o)
+		case *route:
+			w.addRoute(o)
+		case *policy:
+			w.policies[o.Namespace] = append(w.policies[o.Namespace], o)
+		case *namespace:
+			w.namespaces[o.Name] = o
+		}
+	})
 	w.sort()
 	return w
 }

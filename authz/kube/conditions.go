@@ -83,7 +83,7 @@ func (v *verdict) wanted(now time.Time) v1alpha1.ProtectedResourceStatus {
 			break
 		}
 		s.Ancestors = append(s.Ancestors, v1alpha1.AncestorStatus{
-			AncestorRef:    v1alpha1.AncestorRef{Group: p.Group, Kind: p.Kind, Namespace: p.Namespace, Name: p.Name, SectionName: p.SectionName},
+			AncestorRef:    v1alpha1.AncestorRef(p),
 			ControllerName: controllerName, Conditions: keepTimes([]metav1.Condition{accepted}, conditionsOf(v.status, p), now),
 		})
 	}
@@ -93,7 +93,7 @@ func (v *verdict) wanted(now time.Time) v1alpha1.ProtectedResourceStatus {
 
 func conditionsOf(s v1alpha1.ProtectedResourceStatus, p parent) []metav1.Condition {
 	for _, a := range s.Ancestors {
-		if a.AncestorRef == (v1alpha1.AncestorRef{Group: p.Group, Kind: p.Kind, Namespace: p.Namespace, Name: p.Name, SectionName: p.SectionName}) {
+		if a.AncestorRef == v1alpha1.AncestorRef(p) {
 			return a.Conditions
 		}
 	}

@@ -24,7 +24,7 @@ type routePath struct{ path, namespace string }
 func indexRoutes(routes map[string]*route, ours string) routeIndex {
 	index := routeIndex{}
 	for _, rt := range routes {
-		if !rt.accepted || rt.Namespace == ours {
+		if !rt.accepted() || rt.Namespace == ours {
 			continue
 		}
 		if len(rt.hosts) == 0 {

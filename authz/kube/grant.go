@@ -48,12 +48,7 @@ func grantProblems(g *v1alpha1.ResourceGrantSpec) (problems []spec.Problem) {
 }
 
 // bareHost is a host without its port: for ownership, ports do not exist.
-func bareHost(host string) string {
-	if i := strings.LastIndexByte(host, ':'); i > strings.LastIndexByte(host, ']') {
-		return host[:i]
-	}
-	return host
-}
+func bareHost(host string) string { return metadata.WithoutPort(host) }
 
 // coversPath reports whether path is prefix or lies below it, on a segment border. "" and "/" are the root.
 func coversPath(prefix, path string) bool {

@@ -12,7 +12,7 @@ import (
 func TestAPartOfAKindDoesNotCount(t *testing.T) {
 	late := &watched{late: true, informer: cache.NewSharedIndexInformer(&cache.ListWatch{}, &unstructured.Unstructured{}, 0, cache.Indexers{})}
 	c := &Cluster{complete: true, watched: []*watched{late}}
-	rt := &route{accepted: true}
+	rt := &route{parents: []parent{{}}}
 	rt.Namespace, rt.Name = "b", "r"
 	if err := late.informer.GetStore().Add(rt); err != nil {
 		t.Fatal(err)

@@ -1,6 +1,9 @@
 package kube
 
 import (
+	"slices"
+	"strings"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
@@ -23,13 +26,7 @@ func (o *object) before(other *object) int {
 	if c := o.CreationTimestamp.Compare(other.CreationTimestamp.Time); c != 0 {
 		return c
 	}
-	switch a, b := o.key(), other.key(); {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
+	return strings.Compare(o.key(), other.key())
 }
 
 func (o *object) key() string {
@@ -40,15 +37,8 @@ func (o *object) key() string {
 }
 
 // good says that the object can be used.
-func (o *object) good() bool { return firstError(o.problems) == nil }
-
-func firstError(problems []spec.Problem) *spec.Problem {
-	for i := range problems {
-		if !problems[i].Warning {
-			return &problems[i]
-		}
-	}
-	return nil
+func (o *object) good() bool {
+	return !slices.ContainsFunc(o.problems, func(p spec.Problem) bool { return !p.Warning })
 }
 
 // resource is a ProtectedResource.
@@ -83,11 +73,13 @@ type namespace struct{ object }
 // route is an HTTPRoute, as far as it says where requests go.
 type route struct {
 	object
-	hosts    []string // empty: those of the listeners
-	rules    []routeRule
-	parents  []parent // Gateways that accepted it
-	accepted bool     // there is one
+	hosts   []string // empty: those of the listeners
+	rules   []routeRule
+	parents []parent // Gateways that accepted it
 }
+
+// accepted says that requests come by the route.
+func (rt *route) accepted() bool { return len(rt.parents) > 0 }
 
 type routeRule struct {
 	name    string

@@ -17,7 +17,7 @@ const (
 // nothing: the look-up knows host and path alone, and would set the policy for requests that do not meet it.
 func (rt *route) lacking(r *resource, section string) string {
 	switch {
-	case !rt.accepted:
+	case !rt.accepted():
 		return "is not accepted by any Gateway yet; see its status"
 	case !slices.ContainsFunc(rt.hosts, func(h string) bool { return serves(h, bareHost(r.id.Host)) }):
 		return "does not list the host " + bareHost(r.id.Host) + "; add it to spec.hostnames"

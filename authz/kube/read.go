@@ -200,7 +200,6 @@ func (reader) route(u *unstructured.Unstructured) *route {
 			r.parents = append(r.parents, to)
 		}
 	}
-	r.accepted = len(r.parents) > 0
 	for _, rule := range said.Spec.Rules {
 		to := routeRule{name: rule.Name}
 		if len(rule.Matches) == 0 {

@@ -288,7 +288,7 @@ func BenchmarkJudgeBesideRoutes(b *testing.B) {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			w := cluster(b, crowd(10_000))
 			for i := range n {
-				rt := &route{accepted: true, rules: make([]routeRule, 1)}
+				rt := &route{parents: []parent{{}}, rules: make([]routeRule, 1)}
 				rt.Namespace, rt.Name = "attacker", fmt.Sprint("r-", i)
 				for m := range 128 {
 					rt.rules[0].matches = append(rt.rules[0].matches, routeMatch{kind: pathPrefix, path: fmt.Sprintf("/elsewhere/%d/%d", i, m)})

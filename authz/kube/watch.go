@@ -54,20 +54,20 @@ type watched struct {
 }
 
 // OnAdd implements cache.ResourceEventHandler.
-func (w *watched) OnAdd(any, bool) { signal(w.cluster.changed, true) }
+func (w *watched) OnAdd(any, bool) { signal(w.cluster.changed) }
 
 // OnDelete implements cache.ResourceEventHandler.
-func (w *watched) OnDelete(any) { signal(w.cluster.changed, true) }
+func (w *watched) OnDelete(any) { signal(w.cluster.changed) }
 
 // OnUpdate implements cache.ResourceEventHandler.
 func (w *watched) OnUpdate(before, after any) {
 	b, okB := before.(metav1.Object)
 	a, okA := after.(metav1.Object)
 	if w.own && okB && okA && b.GetUID() == a.GetUID() && b.GetGeneration() == a.GetGeneration() {
-		signal(w.cluster.status, true)
+		signal(w.cluster.status)
 		return
 	}
-	signal(w.cluster.changed, true)
+	signal(w.cluster.changed)
 }
 
 // watchAll starts a watch of each kind. HTTPRoutes come later where their kind does not exist yet.
@@ -99,7 +99,7 @@ func (c *Cluster) watchAll(ctx context.Context, parts *sync.WaitGroup) {
 	c.mu.Lock()
 	c.complete = true
 	c.mu.Unlock()
-	signal(c.changed, true)
+	signal(c.changed)
 }
 
 // where is the namespaces that declare.
@@ -146,6 +146,11 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
+// rested leaves the processor to others after work that began at some time, so that whoever changes objects in a loop keeps nobody busy.
+func rested(ctx context.Context, began time.Time) bool {
+	return pause(ctx, min(3*time.Since(began), 2*time.Second))
+}
+
 func (c *Cluster) watch(ctx context.Context, parts *sync.WaitGroup, what schema.GroupVersionResource, where []string, late bool, read func(*unstructured.Unstructured) any) {
 	for _, namespace := range where {
 		w := &watched{cluster: c, late: late, own: what.Group == v1alpha1.Group}
@@ -165,7 +170,7 @@ func (c *Cluster) watch(ctx context.Context, parts *sync.WaitGroup, what schema.
 		parts.Go(func() { w.informer.RunWithContext(ctx) })
 		parts.Go(func() {
 			if cache.WaitForCacheSync(ctx.Done(), w.informer.HasSynced) {
-				signal(c.changed, true)
+				signal(c.changed)
 			}
 		})
 	}

@@ -61,10 +61,8 @@ func (c *Cluster) write(ctx context.Context) {
 		if j := c.inForce.Load(); j != nil && !w.all(ctx, j) {
 			after = writeAgain
 		}
-		select { // who edits labels in a loop must not keep us busy
-		case <-ctx.Done():
+		if !rested(ctx, began) {
 			return
-		case <-time.After(min(3*time.Since(began), 2*time.Second)):
 		}
 		next.Reset(after)
 	}
@@ -72,17 +70,12 @@ func (c *Cluster) write(ctx context.Context) {
 
 // all reports whether everything could be written.
 func (w *writer) all(ctx context.Context, j *Judgement) bool {
-	current := w.world()
-	has := map[types.UID]any{}
-	for _, r := range current.resources {
-		has[r.UID] = r
-	}
-	for _, s := range current.servers {
-		has[s.UID] = s
-	}
-	for _, g := range current.grants {
-		has[g.UID] = g
-	}
+	has := map[types.UID]any{} // with the status of now
+	w.each(func(o any) {
+		if m, ok := o.(metav1.Object); ok {
+			has[m.GetUID()] = o
+		}
+	})
 	good := true
 	for _, v := range j.resources {
 		if now, ok := has[v.UID].(*resource); ok && now.Generation == v.Generation {
@@ -174,8 +167,11 @@ func (w *writer) patch(ctx context.Context, what schema.GroupVersionResource, o 
 	once, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
 	_, err = w.client.Resource(what).Namespace(o.Namespace).Patch(once, o.Name, types.JSONPatchType, body, metav1.PatchOptions{}, "status")
-	if err == nil || apierrors.IsNotFound(err) || ctx.Err() != nil { // gone, or no leader any more: nothing to write
+	switch {
+	case err == nil, apierrors.IsNotFound(err): // gone: nothing to write
 		return true
+	case ctx.Err() != nil: // no leader any more: the next one writes it, and tells of it
+		return false
 	}
 	w.log.Warn("the status of an object cannot be written", "kind", what.Resource, "object", o.key(), "cause", cause(err))
 	return false

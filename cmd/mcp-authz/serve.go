@@ -139,7 +139,7 @@ func serve(ctx context.Context, path string, out io.Writer) error {
 	run("listen.admin "+file.Listen.Admin, func() error { return serveHTTP(admin, bound.admin) })
 	run("configuration "+path, func() error { return config.watch(life, hup) })
 	if config.cluster != nil {
-		run("kubernetes", func() error { return config.cluster.Run(life) })
+		parts.Go(func() { config.cluster.Run(life) })
 	}
 	ready.serving.Store(true)
 	v, revision, _ := buildVersion()

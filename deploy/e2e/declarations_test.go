@@ -298,9 +298,9 @@ func TestTheAPIServerIsGone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cluster.Run(t.Context()) }()
-	t.Cleanup(func() { <-ended })
+	var watching sync.WaitGroup
+	watching.Go(func() { cluster.Run(t.Context()) })
+	t.Cleanup(watching.Wait)
 	<-changes
 	compact := d.issuer.Mint(map[string]any{"aud": "https://mcp.example.com/weather", "sub": "alice", "exp": time.Now().Add(3 * time.Hour).Unix()})
 	decide := func() (out []string) {
