@@ -21,6 +21,9 @@ const (
 	maxRedirects     = 3               // all within one origin
 )
 
+// UserAgent is who an authorization server sees fetching (RFC 9110 §10.1.5).
+const UserAgent = "mcp-authz"
+
 // fault is why a fetch failed, as far as a log may say it: no text of the other side, no URL.
 type fault struct{ text string }
 
@@ -164,6 +167,7 @@ func (i *Issuer) get(ctx context.Context, u string, limit int64) (body []byte, c
 		return nil, "", faultLoopback
 	}
 	req.Header.Set("Accept", "application/json, application/jwk-set+json")
+	req.Header.Set("User-Agent", UserAgent)
 	resp, err := i.fetcher.do(req)
 	if err != nil {
 		return nil, "", err // cause tells what of it may be said

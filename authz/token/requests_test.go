@@ -45,7 +45,7 @@ func once(t *testing.T, s http.RoundTripper, change func(*token.Config)) token.S
 	return i.Status()
 }
 
-// TestWhatIsAskedFor: D-05: documents are asked for as JSON, and the origins that are one in two spellings get the credential.
+// TestWhatIsAskedFor: D-05: documents are asked for as JSON, by name, and the origins that are one in two spellings get the credential.
 func TestWhatIsAskedFor(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "token")
 	if err := os.WriteFile(file, []byte("c0nf1dent1al"), 0o600); err != nil {
@@ -62,7 +62,7 @@ func TestWhatIsAskedFor(t *testing.T) {
 		t.Fatalf("%+v", got)
 	}
 	for u, h := range s.headers {
-		if !strings.Contains(h.Get("Accept"), "application/json") || h.Get("Authorization") != "Bearer c0nf1dent1al" {
+		if !strings.Contains(h.Get("Accept"), "application/json") || h.Get("User-Agent") != "mcp-authz" || h.Get("Authorization") != "Bearer c0nf1dent1al" {
 			t.Errorf("%s was asked for with %v", u, h)
 		}
 	}
