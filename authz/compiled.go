@@ -135,7 +135,8 @@ func (m match) admits(origin string) (ok, listed bool) {
 	if m.InsecureAnyHost {
 		scheme, authority, _ := strings.Cut(origin, "://")
 		name, _, ok := metadata.CanonicalHost(authority)
-		return ok && (scheme == "http" || scheme == "https") && metadata.IsLoopback(name), false
+		local := ok && (scheme == "http" || scheme == "https") && metadata.IsLoopback(name)
+		return local, local // a page of the developer's is at another port: to a browser, another origin
 	}
 	return origin == m.id.Origin(), false
 }
