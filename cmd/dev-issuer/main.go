@@ -4,6 +4,9 @@
 // It speaks OAuth 2.1 as MCP clients use it: authorization code with PKCE (S256), client credentials, refresh tokens,
 // dynamic client registration (RFC 7591), resource indicators (RFC 8707), metadata (RFC 8414), the issuer in the
 // authorization response (RFC 9207). Access tokens are JWTs (RFC 9068).
+//
+// SIGHUP rotates its keys: a new one signs from then on, the one before it stays published, older ones are withdrawn. So one signal
+// is a rotation as it should be, and a second one ends the tokens from before the first. Clients and refresh tokens stay.
 package main
 
 import (
@@ -44,15 +47,27 @@ func run(ctx context.Context, args []string, out *os.File) error {
 	if *issuer == "" {
 		*issuer = "http://" + l.Addr().String()
 	}
-	server := &http.Server{Handler: newServer(*issuer, *lifetime), ReadHeaderTimeout: 5 * time.Second, MaxHeaderBytes: 64 << 10}
+	handler := newServer(*issuer, *lifetime)
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second, MaxHeaderBytes: 64 << 10}
+	rotate := make(chan os.Signal, 1)
+	signal.Notify(rotate, syscall.SIGHUP)
+	defer signal.Stop(rotate)
 	fmt.Fprintf(out, "dev-issuer: FOR DEVELOPMENT ONLY, signs in whoever asks: issuer %s on %s\n", *issuer, l.Addr())
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(l) }()
-	select {
-	case err := <-failed:
-		return err
-	case <-ctx.Done():
-		return server.Close()
+	for {
+		select {
+		case <-rotate:
+			handler.rotate()
+			if _, err := fmt.Fprintln(out, "dev-issuer: a new key signs; of the old ones, the last stays published"); err != nil {
+				_ = server.Close() // the terminal is gone: it sent the signal, and nobody would end the server
+				return err
+			}
+		case err := <-failed:
+			return err
+		case <-ctx.Done():
+			return server.Close()
+		}
 	}
 }
 

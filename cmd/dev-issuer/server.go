@@ -18,9 +18,10 @@ type server struct {
 	base     string // of the endpoints
 	lifetime time.Duration
 	store    *store
+	handler  http.Handler
 }
 
-func newServer(issuer string, lifetime time.Duration) http.Handler {
+func newServer(issuer string, lifetime time.Duration) *server {
 	s := &server{issuer: authztest.NewIssuer(issuer), base: strings.TrimSuffix(issuer, "/"), lifetime: lifetime, store: newStore()}
 	s.issuer.SetMetadata(map[string]any{
 		"authorization_endpoint":                         s.base + "/authorize",
@@ -46,7 +47,16 @@ func newServer(issuer string, lifetime time.Duration) http.Handler {
 	mux.HandleFunc("POST "+path+"/token", s.token)
 	mux.HandleFunc("POST "+path+"/register", s.register)
 	mux.Handle("/", s.issuer)
-	return cors(mux)
+	s.handler = cors(mux)
+	return s
+}
+
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+// rotate signs with a new key from now on. The one before it stays published, older ones are withdrawn.
+func (s *server) rotate() {
+	s.issuer.Evict()
+	s.issuer.Rotate()
 }
 
 // cors lets pages of any origin use the server: it is for development.

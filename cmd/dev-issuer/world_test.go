@@ -29,6 +29,7 @@ const (
 type world struct {
 	*testing.T
 	url      string
+	server   *server
 	verifier *token.Verifier
 }
 
@@ -36,11 +37,17 @@ func newWorld(t *testing.T) world {
 	t.Helper()
 	server := httptest.NewUnstartedServer(nil)
 	url := "http://" + server.Listener.Addr().String()
-	server.Config.Handler = newServer(url, time.Hour)
+	issuing := newServer(url, time.Hour)
+	server.Config.Handler = issuing
 	server.Start()
 	t.Cleanup(server.Close)
 
-	// Tokens are judged as mcp-authz does it, keys found by discovery.
+	return world{t, url, issuing, newVerifier(t, url)}
+}
+
+// newVerifier judges tokens as mcp-authz does it, keys found by discovery.
+func newVerifier(t *testing.T, url string) *token.Verifier {
+	t.Helper()
 	issuer, err := token.NewIssuer(token.Config{Name: "dev", Issuer: url, Leeway: time.Second, RefreshInterval: time.Hour, MaxStaleness: time.Hour, CacheEntries: 10, RequireATJWT: true})
 	if err != nil {
 		t.Fatal(err)
@@ -50,7 +57,7 @@ func newWorld(t *testing.T) world {
 	go func() { issuer.Run(ctx); close(ended) }()
 	t.Cleanup(func() { end(); <-ended })
 	<-issuer.Attempted()
-	return world{t, url, token.NewVerifier(issuer)}
+	return token.NewVerifier(issuer)
 }
 
 // answer is an HTTP answer, its JSON decoded.
