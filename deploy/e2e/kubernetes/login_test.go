@@ -67,6 +67,7 @@ func typescript(t testing.TB) string {
 	}
 	copied("client-typescript-v1.mjs", "client-typescript-v1.mjs")
 	copied("tools.mjs", "tools.mjs")
+	copied("../login.mjs", "../login.mjs")
 	wanted, _ := os.ReadFile(source + "/package.json")
 	if installed, err := os.ReadFile(folder + "/installed.json"); err == nil && string(installed) == string(wanted) {
 		return folder

@@ -1,11 +1,12 @@
-// A FastMCP server on 127.0.0.1:PORT, endpoint /mcp, with sessions: the tools add and echo, no authorization whatever.
+// A FastMCP server on 127.0.0.1:PORT, endpoint PATH (/mcp), with sessions: the tools add and echo, no authorization whatever.
 //
-//   node upstream-fastmcp.mjs PORT
+//   node upstream-fastmcp.mjs PORT [PATH]
 import { FastMCP } from "fastmcp";
 import { z } from "zod";
 
 const port = Number(process.argv[2]);
-if (!port) throw new Error("usage: upstream-fastmcp.mjs PORT");
+const endpoint = process.argv[3] ?? "/mcp";
+if (!port) throw new Error("usage: upstream-fastmcp.mjs PORT [PATH]");
 
 const server = new FastMCP({ name: "fastmcp", version: "1.0.0" });
 
@@ -25,5 +26,5 @@ server.addTool({
 
 process.once("SIGTERM", () => process.exit(0)); // at once: an orderly stop waits for open event streams
 
-await server.start({ transportType: "httpStream", httpStream: { host: "127.0.0.1", port, endpoint: "/mcp" } });
+await server.start({ transportType: "httpStream", httpStream: { host: "127.0.0.1", port, endpoint } });
 console.log("ready");

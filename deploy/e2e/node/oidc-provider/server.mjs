@@ -1,26 +1,45 @@
 // oidc-provider on localhost:PORT, as docs/authorization-servers/oidc-provider.md says. Its keys are made anew at every start,
-// under the ids KEY-rsa and KEY-ec. Whoever comes is signed in as alice and consents, without a page.
+// under the ids KEY-rsa and KEY-ec; SIGHUP makes further ones, which sign from then on, and leaves those before them published.
+// Whoever comes is signed in as alice and consents, without a page.
 //
-//   node server.mjs PORT KEY RESOURCE…
+//   node server.mjs [--issuer URL] [--lifetime SECONDS] PORT KEY RESOURCE…
+//
+// --issuer is for a server that is asked through something else, and whose users have a browser that follows redirects. Without it,
+// the server does that for them.
 import { generateKeyPairSync } from "node:crypto";
 import { createServer } from "node:http";
+import { parseArgs } from "node:util";
 import Provider, { errors } from "oidc-provider";
+import { createMemoryAdapter } from "oidc-provider/lib/adapters/memory_adapter.js";
 
-const [port, key, ...resources] = process.argv.slice(2);
-if (!resources.length) throw new Error("usage: server.mjs PORT KEY RESOURCE…");
-const issuer = `http://localhost:${port}`;
+const options = { issuer: { type: "string" }, lifetime: { type: "string", default: "3600" } };
+const { values, positionals } = parseArgs({ options, allowPositionals: true });
+const [port, key, ...resources] = positionals;
+if (!resources.length) throw new Error("usage: server.mjs [--issuer URL] [--lifetime SECONDS] PORT KEY RESOURCE…");
+const issuer = values.issuer ?? `http://localhost:${port}`;
 
-const jwk = (kid, type, options) => ({ ...generateKeyPairSync(type, options).privateKey.export({ format: "jwk" }), kid, use: "sig" });
+// As JWKs right away: to export a key that was just made can hang Node.js 20 for ever, once in a thousand times.
+const encoding = { format: "jwk" };
+const jwk = (kid, type, options) => ({
+  ...generateKeyPairSync(type, { ...options, publicKeyEncoding: encoding, privateKeyEncoding: encoding }).privateKey, kid, use: "sig",
+});
+const pair = (name) => [jwk(`${name}-rsa`, "rsa", { modulusLength: 2048 }), jwk(`${name}-ec`, "ec", { namedCurve: "P-256" })];
 
-const provider = new Provider(issuer, {
-  jwks: { keys: [jwk(`${key}-rsa`, "rsa", { modulusLength: 2048 }), jwk(`${key}-ec`, "ec", { namedCurve: "P-256" })] },
+// provide makes a provider with these keys, of which the first of a kind signs. A provider's keys are those of its start; so there is a
+// new one for new keys, and one memory for all, the library's own.
+const adapter = createMemoryAdapter();
+const provide = (keys) => new Provider(issuer, {
+  adapter,
+  jwks: { keys },
   cookies: { keys: ["not a secret"] },
   clients: [
     { client_id: "machine", client_secret: "machine", token_endpoint_auth_method: "client_secret_basic", grant_types: ["client_credentials"], redirect_uris: [], response_types: [] },
     { client_id: "app", token_endpoint_auth_method: "none", redirect_uris: ["http://127.0.0.1:8765/callback"] },
   ],
   clientDefaults: { token_endpoint_auth_method: "none" },
-  scopes: ["openid", "offline_access", "mcp:use"],
+  scopes: ["openid", "offline_access", "mcp:use", "mcp:admin"],
+  // Also for clients that do not ask for offline_access, as many MCP clients do not.
+  issueRefreshToken: (_, client) => client.grantTypeAllowed("refresh_token"),
   findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
   interactions: { url: (_, { uid }) => `/interaction/${uid}` },
   // Consent for everything that is asked: every name in scopes counts as an OpenID scope, and the same names are the resource's.
@@ -39,7 +58,9 @@ const provider = new Provider(issuer, {
       enabled: true,
       getResourceServerInfo(_, resource) {
         if (!resources.includes(resource)) throw new errors.InvalidTarget();
-        return { scope: "mcp:use", audience: resource, accessTokenFormat: "jwt", jwt: { sign: { alg: "ES256" } } };
+        return {
+          scope: "mcp:use mcp:admin", audience: resource, accessTokenTTL: Number(values.lifetime), accessTokenFormat: "jwt", jwt: { sign: { alg: "ES256" } },
+        };
       },
       useGrantedResource: () => true, // the code carries it: clients need not repeat it at the token endpoint
     },
@@ -63,12 +84,17 @@ async function browse(url) {
   }
 }
 
-const serve = provider.callback();
+let keys = pair(key), provider = provide(keys), serve = provider.callback(), rotations = 0;
+process.on("SIGHUP", () => {
+  keys = [...pair(`${key}-${++rotations}`), ...keys.slice(0, 2)];
+  provider = provide(keys);
+  serve = provider.callback();
+});
 createServer((request, response) => {
   const work = async () => {
     if (request.url.startsWith("/interaction/")) {
       await provider.interactionFinished(request, response, { login: { accountId: "alice" }, consent: {} });
-    } else if (request.url.startsWith("/auth?") && !request.headers.browsed) {
+    } else if (!values.issuer && request.url.startsWith("/auth?") && !request.headers.browsed) {
       response.writeHead(303, { location: await browse(request.url) }).end();
     } else {
       serve(request, response);
