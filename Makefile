@@ -4,7 +4,7 @@ GOTESTFLAGS ?=
 RACE        ?= $(if $(shell command -v $$(go env CC)),-race)
 BENCHFLAGS  ?= -benchtime=2s -count=6
 
-.PHONY: help build test mutants e2e e2e-kubernetes demo bench fuzz lint generate chart gateways
+.PHONY: help build test mutants e2e interop e2e-kubernetes demo bench fuzz lint generate chart gateways
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -23,8 +23,11 @@ mutants: ## takes every check of authz, authz/token and authz/kube away in turn:
 	go run ./.ci/mutants
 
 e2e: ## real Envoy, real upstreams, real clients, the real image
-	cd deploy/e2e && go vet ./...
-	cd deploy/e2e && go test -count=1 -timeout 60m $(GOTESTFLAGS) ./... # the programs it builds are no input that go test knows of
+	cd deploy/e2e && for module in . go go/go-sdk go/mcp-go zitadel; do go vet -C $$module ./... || exit 1; done
+	cd deploy/e2e && go test -count=1 -timeout 60m -parallel 4 $(GOTESTFLAGS) ./... # the programs it builds are no input that go test knows of
+
+interop: ## every client, authorization server and MCP server of the matrix; writes docs/interop.md
+	cd deploy/e2e && go test -count=1 -timeout 180m -parallel 4 $(GOTESTFLAGS) -run '^TestInterop$$' . -args -interop
 
 e2e-kubernetes: ## the chart in a cluster of this machine (or that of KUBECONFIG and REGISTRY): real gateways, app teams, a client that logs in
 	cd deploy/e2e && go vet -tags kubernetes ./kubernetes/...
@@ -47,6 +50,7 @@ fuzz: ## every fuzz target for FUZZTIME
 
 lint: ## golangci-lint, with the import rules
 	go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run ./... ./.ci/...
+	cd deploy/e2e && go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run ./...
 
 generate: ## the schemas of the cluster's kinds, and their copying
 	go run sigs.k8s.io/controller-tools/cmd/controller-gen@v0.23.0 object paths=./authz/spec paths=./authz/kube/v1alpha1

@@ -75,23 +75,3 @@ func TestUpstreamThatChecks(t *testing.T) {
 		}
 	}
 }
-
-// TestOlderSSETransport: the transport of 2024 has a stream at /sse and takes messages beside it at /messages: its resource is the
-// common parent. With the parent declared, a client works; with /sse alone, its messages have no resource (J-09).
-func TestOlderSSETransport(t *testing.T) {
-	server := mcpProxy(t, "5.12.5", withSSE...)
-	l := newLogin(t, newest, server, "", "")
-	if got, err := client(t, "client-sse.mjs", l.origin+"/sse", l.token(t, l.origin, "")); err != nil || got != used+"}" {
-		t.Errorf("the parent declared: %s, %v", got, err)
-	}
-	if _, err := client(t, "client-sse.mjs", l.origin+"/sse"); err == nil || !strings.Contains(err.Error(), "401") {
-		t.Errorf("without a token: %v", err)
-	}
-	l = newLogin(t, newest, server, "/sse", "")
-	if got, err := client(t, "client-sse.mjs", l.origin+"/sse", l.token(t, l.origin+"/sse", "")); err == nil {
-		t.Errorf("/sse declared alone: %s", got)
-	}
-	if all := strings.Join(l.record.lines(), "\n"); !strings.Contains(all, "gateway POST /messages initialize 404") {
-		t.Errorf("the message was not refused as it should be:\n%s", all)
-	}
-}

@@ -320,7 +320,7 @@ func TestTheAPIServerIsGone(t *testing.T) {
 		t.Fatalf("decisions:\n%s", before)
 	}
 
-	d.apiServer.kill()
+	d.kill()
 	eventually(t, "the process misses the API server", func() bool {
 		return len(running.out.lines("the Kubernetes API server cannot be watched; what is known stays in force")) > 0
 	})

@@ -30,6 +30,16 @@ type keycloak struct {
 // startKeycloak gets a Keycloak, once, and starts it on a fresh database.
 func startKeycloak(t testing.TB) *keycloak {
 	t.Helper()
+	k := &keycloak{t: t, folder: keycloakFolder(t), data: t.TempDir(), port: portOf(freeAddr(t))}
+	k.base, k.loopback = "http://localhost:"+k.port, "http://127.0.0.1:"+k.port
+	write(t, filepath.Join(k.data, "db.mv.db"), read(t, filepath.Join(k.folder, "fresh.mv.db")))
+	k.start()
+	return k
+}
+
+// keycloakFolder is where it is installed.
+func keycloakFolder(t testing.TB) string {
+	t.Helper()
 	installing.Lock()
 	defer installing.Unlock()
 	cmd := exec.Command("bash", "keycloak/get-keycloak", keycloakVersion, cache(t))
@@ -38,11 +48,7 @@ func startKeycloak(t testing.TB) *keycloak {
 	if err != nil {
 		t.Fatalf("get-keycloak: %v", err)
 	}
-	k := &keycloak{t: t, folder: strings.TrimSpace(string(out)), data: t.TempDir(), port: portOf(freeAddr(t))}
-	k.base, k.loopback = "http://localhost:"+k.port, "http://127.0.0.1:"+k.port
-	write(t, filepath.Join(k.data, "db.mv.db"), read(t, filepath.Join(k.folder, "fresh.mv.db")))
-	k.start()
-	return k
+	return strings.TrimSpace(string(out))
 }
 
 // start runs it, for the first time or again. Every commit is on disk before it is answered: SIGKILL takes nothing back.
@@ -98,29 +104,29 @@ func list[T any](t testing.TB, answer []byte) (all []T) {
 	return all
 }
 
+// keycloakRealm is what a realm is made of.
+type keycloakRealm struct {
+	Realm, DefaultScope, Registration object
+	OptionalScopes, Clients, Users    []object
+}
+
 // realm makes one as docs/authorization-servers/keycloak.md tells, of the parts in keycloak/realm.json: a client scope for the
 // permission, which a client must ask for, one for the audience alone, which every client has by default, and clients that register
-// themselves where their redirects lead to localhost.
-func (k *keycloak) realm(name string) {
+// themselves where their redirects lead to the user's own machine.
+func (k *keycloak) realm(name string, changes ...func(*keycloakRealm)) {
 	k.t.Helper()
-	var r struct {
-		Realm, OptionalScope, DefaultScope, Registration object
-		Clients, Users                                   []object
-	}
+	var r keycloakRealm
 	if err := json.Unmarshal([]byte(read(k.t, "keycloak/realm.json")), &r); err != nil {
 		k.t.Fatal(err)
 	}
+	for _, change := range changes {
+		change(&r)
+	}
 	r.Realm["realm"] = name
 	k.admin("POST", "", r.Realm)
-	k.admin("POST", "/"+name+"/client-scopes", r.DefaultScope)
-	k.admin("POST", "/"+name+"/client-scopes", r.OptionalScope)
-	for _, s := range list[struct{ ID, Name string }](k.t, k.admin("GET", "/"+name+"/client-scopes", nil)) {
-		switch s.Name {
-		case r.DefaultScope["name"]:
-			k.admin("PUT", "/"+name+"/default-default-client-scopes/"+s.ID, nil)
-		case r.OptionalScope["name"]:
-			k.admin("PUT", "/"+name+"/default-optional-client-scopes/"+s.ID, nil)
-		}
+	k.clientScope(name, "default-default-client-scopes", r.DefaultScope)
+	for _, scope := range r.OptionalScopes {
+		k.clientScope(name, "default-optional-client-scopes", scope)
 	}
 	for _, c := range k.components(name, "org.keycloak.services.clientregistration.policy.ClientRegistrationPolicy") {
 		if c["providerId"] == "trusted-hosts" {
@@ -133,6 +139,17 @@ func (k *keycloak) realm(name string) {
 	}
 	for _, u := range r.Users {
 		k.admin("POST", "/"+name+"/users", u)
+	}
+}
+
+// clientScope makes one, of the kind that clients have from then on.
+func (k *keycloak) clientScope(realm, kind string, scope object) {
+	k.t.Helper()
+	k.admin("POST", "/"+realm+"/client-scopes", scope)
+	for _, s := range list[struct{ ID, Name string }](k.t, k.admin("GET", "/"+realm+"/client-scopes", nil)) {
+		if s.Name == scope["name"] {
+			k.admin("PUT", "/"+realm+"/"+kind+"/"+s.ID, nil)
+		}
 	}
 }
 

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/mcp-authz/mcp-authz/authz/token"
 )
 
 // login is a world in which a client can log in by itself: an MCP server behind Envoy and mcp-authz, and the development
@@ -21,6 +23,7 @@ type login struct {
 	origin, issuer string // as the client knows them
 	gateway        string // Envoy's own address, past the record
 	record         *record
+	front          *front // mcp-authz
 }
 
 // newLogin makes it. path is that of the resource, more is what else its declaration says.
@@ -35,10 +38,15 @@ func newLogin(t testing.TB, version, mcpServer, path, more string) *login {
 	})
 	gatewayAddr := freeAddr(t)
 	l.gateway, l.origin = gatewayAddr, l.record.before(t, "gateway", gatewayAddr)
-	front := serve(t, fmt.Sprintf("authorizationServers:\n- {name: dev, issuer: %q}\nresources:\n- {name: mcp, resource: %q, authorizationServers: [dev]%s}\n",
-		l.issuer, l.origin+path, more))
-	startEnvoy(t, version, envoyFile(t, front.grpc, mcpServer, edit{"port_value: 0}} # CHANGE: 0.0.0.0", "port_value: " + portOf(gatewayAddr) + "}} # CHANGE: 0.0.0.0"}))
+	l.front = serve(t, l.config(path, more))
+	startEnvoy(t, version, envoyFile(t, l.front.grpc, mcpServer, edit{"port_value: 0}} # CHANGE: 0.0.0.0", "port_value: " + portOf(gatewayAddr) + "}} # CHANGE: 0.0.0.0"}))
 	return l
+}
+
+// config is the configuration of mcp-authz. path is that of the resource, more is what else its declaration says.
+func (l *login) config(path, more string) string {
+	return fmt.Sprintf("authorizationServers:\n- {name: dev, issuer: %q}\nresources:\n- {name: mcp, resource: %q, authorizationServers: [dev]%s}\n",
+		l.issuer, l.origin+path, more)
 }
 
 // token asks the authorization server for one, as a machine would.
@@ -66,11 +74,17 @@ func (l *login) token(t testing.TB, resource, scope string) string {
 type record struct {
 	mu      sync.Mutex
 	entries []*entry
+	fault   func(who string, r *http.Request, body []byte) int // the status of those that are refused instead of passed on; 0: pass
 }
 
 type entry struct{ who, what, status string }
 
-func (e *entry) String() string { return e.who + " " + e.what + " " + e.status }
+func (e *entry) String() string {
+	if e.what == "" {
+		return e.who
+	}
+	return e.who + " " + e.what + " " + e.status
+}
 
 // lines are the requests so far.
 func (r *record) lines() (out []string) {
@@ -81,6 +95,26 @@ func (r *record) lines() (out []string) {
 	}
 	return out
 }
+
+// note puts a line between the requests.
+func (r *record) note(line string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.entries = append(r.entries, &entry{who: line})
+}
+
+// breaks refuses requests from now on. nil: all is well again.
+func (r *record) breaks(fault func(who string, r *http.Request, body []byte) int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.fault = fault
+}
+
+// ofBrowser marks what a user's browser asks for at the authorization server: the record has one line for a login, not its pages.
+const ofBrowser = "X-Browser"
+
+// byUs is before what mcp-authz asks for.
+const byUs = "mcp-authz at "
 
 // before records what goes to an address. It returns the URL that clients use instead.
 func (r *record) before(t testing.TB, who, addr string) string {
@@ -94,9 +128,22 @@ func (r *record) before(t testing.TB, who, addr string) string {
 		Rewrite: func(p *httputil.ProxyRequest) {
 			p.Out.URL.Scheme, p.Out.URL.Host, p.Out.Host = "http", addr, p.In.Host
 		},
+		ErrorHandler: func(w http.ResponseWriter, in *http.Request, _ error) {
+			if in.Context().Err() == nil { // else the client went away, and this is no answer of anybody
+				w.WriteHeader(http.StatusBadGateway)
+			}
+		},
 	}
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, in *http.Request) {
-		e := &entry{who: who, what: in.Method + " " + in.URL.Path, status: "open"}
+		if in.Header.Get(ofBrowser) != "" {
+			proxy.ServeHTTP(w, in)
+			return
+		}
+		from := who
+		if in.UserAgent() == token.UserAgent { // it fetches when it wants to, which is not a client's doing
+			from = byUs + who
+		}
+		e := &entry{who: from, what: in.Method + " " + in.URL.Path, status: "open"}
 		body, _ := io.ReadAll(in.Body)
 		in.Body = io.NopCloser(bytes.NewReader(body))
 		var message struct{ Method string }
@@ -105,12 +152,22 @@ func (r *record) before(t testing.TB, who, addr string) string {
 		}
 		r.mu.Lock()
 		r.entries = append(r.entries, e)
+		fault := r.fault
 		r.mu.Unlock()
-		proxy.ServeHTTP(&statusWriter{w, func(status int) {
+		out := &statusWriter{w, func(status int) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			e.status = fmt.Sprint(status)
-		}}, in)
+		}}
+		if fault != nil {
+			if status := fault(who, in, body); status != 0 {
+				out.Header().Set("Content-Type", "application/json")
+				out.WriteHeader(status)
+				io.WriteString(out, `{"error":"invalid_grant"}`)
+				return
+			}
+		}
+		proxy.ServeHTTP(out, in)
 	})}
 	go server.Serve(listener) //nolint:errcheck // ends with the test
 	t.Cleanup(func() { server.Close() })

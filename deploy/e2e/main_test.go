@@ -47,7 +47,11 @@ func run(m *testing.M) (int, error) {
 		return 1, fmt.Errorf("go build: %w\n%s", err, out)
 	}
 	go fork()
-	return m.Run(), nil
+	code := m.Run()
+	if !endParts() {
+		code = 1
+	}
+	return code, nil
 }
 
 // starts are commands for fork to start; it answers on the channel beside them.

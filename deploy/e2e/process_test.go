@@ -39,28 +39,37 @@ func startIn(t testing.TB, name, folder string, env []string, command ...string)
 	p.cmd.Dir, p.cmd.Env = folder, append(os.Environ(), env...)
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	p.run()
+	return p
+}
+
+// run starts what was prepared.
+func (p *process) run() {
+	p.t.Helper()
 	s := struct {
 		cmd  *exec.Cmd
 		done chan error
 	}{p.cmd, make(chan error)}
 	starts <- s
 	if err := <-s.done; err != nil {
-		t.Fatalf("%s: %v", name, err)
+		p.t.Fatalf("%s: %v", p.name, err)
 	}
 	go func() {
 		_ = p.cmd.Wait()
 		close(p.done)
 	}()
-	t.Cleanup(func() {
+	if l, ok := p.t.(*lasting); ok {
+		l.processes = append(l.processes, p)
+	}
+	p.t.Cleanup(func() {
 		p.kill()
-		if t.Failed() {
-			t.Logf("%s wrote:\n%s", name, p.out.tail())
+		if p.t.Failed() {
+			p.t.Logf("%s wrote:\n%s", p.name, p.out.tail())
 		}
 		if piece := authztest.Leak(string(p.out.bytes())); piece != "" { // invariant 4, and none of Envoy's logs has it either
-			t.Errorf("%s wrote %q, a piece of a token or key id", name, piece)
+			p.t.Errorf("%s wrote %q, a piece of a token or key id", p.name, piece)
 		}
 	})
-	return p
 }
 
 // kill ends the child and all that it started.
@@ -117,19 +126,34 @@ func (j *journal) lines(msg string) (out []map[string]any) {
 type front struct {
 	*process
 	grpc, metadata, admin string
+	file                  string // its configuration
 }
+
+// listening are the addresses of a test's mcp-authz: whatever is free.
+const listening = "listen: {grpc: 127.0.0.1:0, metadata: 127.0.0.1:0, admin: 127.0.0.1:0}\ndrainDelay: 0s\n"
 
 // serve runs mcp-authz on a configuration, whose listen section it adds, and waits until it is ready.
 func serve(t testing.TB, config string) *front {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "mcp-authz.yaml")
-	write(t, file, "listen: {grpc: 127.0.0.1:0, metadata: 127.0.0.1:0, admin: 127.0.0.1:0}\ndrainDelay: 0s\n"+config)
-	f := &front{process: start(t, "mcp-authz", bin+"/mcp-authz", "serve", "--config", file)}
+	write(t, file, listening+config)
+	f := &front{process: start(t, "mcp-authz", bin+"/mcp-authz", "serve", "--config", file), file: file}
 	eventually(t, "mcp-authz is ready", func() bool { return f.running() && len(f.out.lines("ready")) > 0 })
 	t.Cleanup(func() { f.leaksNothing(t) }) // before it is killed
 	line := f.out.lines("serving")[0]
 	f.grpc, f.metadata, f.admin = line["grpc"].(string), line["metadata"].(string), line["admin"].(string)
 	return f
+}
+
+// change gives it another configuration, and waits until that is in force.
+func (f *front) change(t testing.TB, config string) {
+	t.Helper()
+	before := len(f.out.lines("configuration applied"))
+	write(t, f.file+".new", listening+config)
+	if err := os.Rename(f.file+".new", f.file); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the new configuration is in force", func() bool { return f.running() && len(f.out.lines("configuration applied")) > before })
 }
 
 // leaksNothing is invariant 4: nothing that the process says on its listeners has a piece of a token or key id.

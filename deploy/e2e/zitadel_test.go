@@ -10,15 +10,23 @@ import (
 	"github.com/mcp-authz/mcp-authz/authz/authztest"
 )
 
-// startZitadel builds and starts the example server of zitadel/oidc. The issuer, which it returns, ends in a slash.
+// zitadelProgram is the example server of zitadel/oidc, built once.
+func zitadelProgram(t testing.TB) string {
+	t.Helper()
+	return shared(t, "the program zitadel", func(t testing.TB) string {
+		folder := t.TempDir()
+		if out, err := exec.Command("go", "build", "-C", "zitadel", "-o", folder+"/", ".").CombinedOutput(); err != nil {
+			t.Fatalf("go build: %v\n%s", err, out)
+		}
+		return folder + "/zitadel"
+	})
+}
+
+// startZitadel starts it. The issuer, which it returns, ends in a slash.
 func startZitadel(t testing.TB) (issuer string) {
 	t.Helper()
-	folder := t.TempDir()
-	if out, err := exec.Command("go", "build", "-C", "zitadel", "-o", folder+"/", ".").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
 	port := portOf(freeAddr(t))
-	p := start(t, "zitadel", folder+"/zitadel", port)
+	p := start(t, "zitadel", zitadelProgram(t), port)
 	issuer = "http://localhost:" + port + "/"
 	eventually(t, "zitadel is ready", func() bool { return p.running() && answers(issuer+".well-known/openid-configuration", http.StatusOK) })
 	return issuer
