@@ -177,7 +177,7 @@ func (w *interop) end() string {
 }
 
 var (
-	varying = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{12,}|[A-Za-z0-9_-]{30,}|\b\d{5,}\b|0x[0-9a-f]+`)
+	varying = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{8}-\d+|[0-9a-f]{12,}|[A-Za-z0-9_-]{30,}|\b\d{5,}\b|0x[0-9a-f]+`)
 	blanks  = regexp.MustCompile(`\s+`)
 )
 
