@@ -158,8 +158,7 @@ func TestOIDCProviderLogin(t *testing.T) {
 	origin := "http://localhost:" + portOf(addr)
 	s := startNodeServer(t, "oidc-provider", "one", origin+"/mcp")
 	front := serve(t, declared(t, "oidc-provider.md", edit{"https://idp.example.com", s.issuer}, edit{"https://mcp.example.com", origin}))
-	listener := edit{"port_value: 0}} # CHANGE: 0.0.0.0", "port_value: " + portOf(addr) + "}} # CHANGE: 0.0.0.0"}
-	startEnvoy(t, newest, envoyFile(t, front.grpc, mcpProxy(t, "5.12.5", stateless...), listener))
+	startEnvoy(t, newest, envoyFile(t, front.grpc, mcpProxy(t, "5.12.5", stateless...), listensOn(addr)))
 	if got, err := client(t, "client-typescript-v1.mjs", origin+"/mcp"); err != nil || got != used+`,"registered":true,"scope":"mcp:use"}` {
 		t.Errorf("the client says %s, %v", got, err)
 	}

@@ -16,10 +16,16 @@ import (
 func newUpstream(t testing.TB, name string) *upstream {
 	t.Helper()
 	u := &upstream{name: name}
-	s := httptest.NewServer(u)
-	t.Cleanup(s.Close)
-	u.addr = s.Listener.Addr().String()
+	u.addr = served(t, u)
 	return u
+}
+
+// served is the address at which a handler answers, until the test ends.
+func served(t testing.TB, handler http.Handler) string {
+	t.Helper()
+	s := httptest.NewServer(handler)
+	t.Cleanup(s.Close)
+	return s.Listener.Addr().String()
 }
 
 // edit changes the text of the shipped file.
@@ -46,6 +52,11 @@ func envoyFile(t testing.TB, grpc, mcpServer string, edits ...edit) string {
 		text = strings.ReplaceAll(text, e.old, e.new)
 	}
 	return text
+}
+
+// listensOn gives Envoy an address that is known beforehand.
+func listensOn(addr string) edit {
+	return edit{"port_value: 0}} # CHANGE: 0.0.0.0", "port_value: " + portOf(addr) + "}} # CHANGE: 0.0.0.0"}
 }
 
 // gateway is a running Envoy.

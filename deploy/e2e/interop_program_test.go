@@ -7,9 +7,7 @@ import (
 	"io"
 	"maps"
 	"os"
-	"os/exec"
 	"slices"
-	"syscall"
 	"testing"
 	"time"
 
@@ -62,23 +60,19 @@ type program struct {
 
 // reply is what it says to a command.
 type reply struct {
-	OK          bool
-	Version     string
-	Tools       []string
-	Text        string
-	Error       string
-	Unsupported bool
+	OK      bool
+	Version string
+	Tools   []string
+	Text    string
+	Error   string
 }
 
 // runProgram starts a client. It has a home of its own; browser is where its user's browser listens.
 func runProgram(t testing.TB, id string, command []string, browser string) *program {
 	t.Helper()
-	p := &program{t: t, out: make(chan string, 16)}
-	p.process = &process{t: t, name: id, cmd: exec.Command(command[0], command[1:]...), out: &journal{}, done: make(chan struct{})}
 	home := t.TempDir()
 	env := []string{"BROWSER=" + browser, "CALLBACK_PORT=" + portOf(freeAddr(t)), "HOME=" + home, "XDG_CACHE_HOME=" + home, "XDG_CONFIG_HOME=" + home}
-	p.process.cmd.Env, p.process.cmd.Stderr = append(os.Environ(), env...), p.process.out
-	p.process.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	p := &program{t: t, process: prepare(t, id, "", env, command...), out: make(chan string, 16)}
 	in, err := p.process.cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -58,7 +58,7 @@ func newInterop(t testing.TB, server, upstream string, lifetime time.Duration) *
 	second := startInteropUpstream(t, upstreamB, resourceB)
 	w.front = serve(t, w.config())
 	startEnvoy(t, newest, envoyFile(t, w.front.grpc, w.upstream.addr,
-		edit{"port_value: 0}} # CHANGE: 0.0.0.0", "port_value: " + portOf(w.gateway) + "}} # CHANGE: 0.0.0.0"},
+		listensOn(w.gateway),
 		edit{"              - match: {prefix: /}\n", "              - match: {path_separated_prefix: /b}\n                route: {cluster: second, timeout: 0s}\n" +
 			"              - match: {prefix: /}\n"},
 		edit{"  - name: mcp-authz\n    type: STATIC", "  - name: second\n    load_assignment:\n      cluster_name: second\n      endpoints:\n      - lb_endpoints:\n" +
@@ -98,19 +98,10 @@ func (w *interop) token(path string) string {
 // status is that of a request with this token, past the record, to a path where the upstream has nothing: it costs that little.
 func (w *interop) status(token string) int {
 	w.t.Helper()
-	r, err := http.NewRequest("POST", "http://"+w.gateway+resourceA+"/nothing", strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"ping"}`))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	r.Host = strings.TrimPrefix(w.origin, "http://")
-	r.Header.Set("Authorization", "Bearer "+token)
-	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("Accept", "application/json, text/event-stream")
-	resp, err := http.DefaultClient.Do(r)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return readAnswer(w.t, resp).status
+	c := &plainClient{url: "http://" + w.gateway + resourceA + "/nothing", header: http.Header{
+		"Host": {strings.TrimPrefix(w.origin, "http://")}, "Authorization": {"Bearer " + token},
+	}}
+	return readAnswer(w.t, c.send(w.t, http.MethodPost, `{"jsonrpc":"2.0","id":1,"method":"ping"}`)).status
 }
 
 // until waits for a verdict about a token. What the upstream says to a request that was let through does not matter here.

@@ -39,7 +39,7 @@ func newLogin(t testing.TB, version, mcpServer, path, more string) *login {
 	gatewayAddr := freeAddr(t)
 	l.gateway, l.origin = gatewayAddr, l.record.before(t, "gateway", gatewayAddr)
 	l.front = serve(t, l.config(path, more))
-	startEnvoy(t, version, envoyFile(t, l.front.grpc, mcpServer, edit{"port_value: 0}} # CHANGE: 0.0.0.0", "port_value: " + portOf(gatewayAddr) + "}} # CHANGE: 0.0.0.0"}))
+	startEnvoy(t, version, envoyFile(t, l.front.grpc, mcpServer, listensOn(gatewayAddr)))
 	return l
 }
 

@@ -35,11 +35,18 @@ func start(t testing.TB, name string, command ...string) *process {
 
 func startIn(t testing.TB, name, folder string, env []string, command ...string) *process {
 	t.Helper()
+	p := prepare(t, name, folder, env, command...)
+	p.run()
+	return p
+}
+
+// prepare is start without the start.
+func prepare(t testing.TB, name, folder string, env []string, command ...string) *process {
+	t.Helper()
 	p := &process{t: t, name: name, cmd: exec.Command(command[0], command[1:]...), out: &journal{}, done: make(chan struct{})}
 	p.cmd.Dir, p.cmd.Env = folder, append(os.Environ(), env...)
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	p.run()
 	return p
 }
 

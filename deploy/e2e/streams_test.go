@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -27,9 +26,7 @@ type streamServer struct {
 func newStreamServer(t testing.TB) *streamServer {
 	t.Helper()
 	s := &streamServer{next: make(chan struct{})}
-	server := httptest.NewServer(s)
-	t.Cleanup(server.Close)
-	s.addr = server.Listener.Addr().String()
+	s.addr = served(t, s)
 	return s
 }
 

@@ -3,7 +3,6 @@ package e2e
 import (
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -138,9 +137,7 @@ type guarded struct {
 func newGuarded(t testing.TB) *guarded {
 	t.Helper()
 	g := &guarded{}
-	s := httptest.NewServer(g)
-	t.Cleanup(s.Close)
-	g.addr = s.Listener.Addr().String()
+	g.addr = served(t, g)
 	return g
 }
 

@@ -12,7 +12,6 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strconv"
 	"testing"
@@ -39,9 +38,7 @@ type bytesServer struct {
 func newBytesServer(t testing.TB) *bytesServer {
 	t.Helper()
 	b := &bytesServer{arrived: make(chan int)}
-	s := httptest.NewServer(b)
-	t.Cleanup(s.Close)
-	b.addr = s.Listener.Addr().String()
+	b.addr = served(t, b)
 	return b
 }
 

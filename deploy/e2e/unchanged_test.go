@@ -5,7 +5,6 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"net/http/httptest"
 	"regexp"
 	"strconv"
 	"strings"
@@ -32,9 +31,7 @@ type mirrored struct {
 func newMirror(t testing.TB) *mirror {
 	t.Helper()
 	m := &mirror{}
-	s := httptest.NewServer(m)
-	t.Cleanup(s.Close)
-	m.addr = s.Listener.Addr().String()
+	m.addr = served(t, m)
 	return m
 }
 

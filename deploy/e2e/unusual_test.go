@@ -31,11 +31,6 @@ func loginWith(t testing.TB, mcpServer string, hosts []string, declare func(orig
 	return l, origins
 }
 
-// listensOn gives Envoy an address that is known beforehand.
-func listensOn(addr string) edit {
-	return edit{"port_value: 0}} # CHANGE: 0.0.0.0", "port_value: " + portOf(addr) + "}} # CHANGE: 0.0.0.0"}
-}
-
 // TestOlderSSETransport: docs/declare.md: the transport of 2024 has a stream at /sse and takes messages beside it at /messages: its
 // resource is the common parent. With the parent declared, a client works, by a token that it was given or by its own login; with
 // /sse alone, its messages have no resource (J-09). Where the parent must not be declared, two resources do, of which /messages
